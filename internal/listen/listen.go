@@ -1,0 +1,117 @@
+// Package listen is how this program opens its ports: with or without TLS, and with a look at who
+// is asking. The source that takes Falco's posts and the status server share it.
+package listen
+
+import (
+	"context"
+	"crypto/sha256"
+	"crypto/subtle"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"strings"
+)
+
+// TLS is how a listener is told about certificates.
+type TLS struct {
+	// CertFile holds the server's certificate and what it was signed with (PEM).
+	CertFile string `yaml:"cert_file"`
+	// KeyFile holds the server's key (PEM).
+	KeyFile string `yaml:"key_file"`
+	// ClientCAFile holds the authorities of client certificates (PEM); set, each client must show
+	// one.
+	ClientCAFile string `yaml:"client_ca_file"`
+}
+
+// Validate says what is wrong with t.
+func (t TLS) Validate() error {
+	if (t.CertFile == "") != (t.KeyFile == "") {
+		return errors.New("tls: cert_file and key_file go together")
+	}
+	if t.ClientCAFile != "" && t.CertFile == "" {
+		return errors.New("tls: client_ca_file needs cert_file and key_file")
+	}
+	return nil
+}
+
+// Mutual reports whether each client must show a certificate.
+func (t TLS) Mutual() bool { return t.ClientCAFile != "" }
+
+// Config reads the files; nil without any.
+func (t TLS) Config() (*tls.Config, error) {
+	if t.CertFile == "" {
+		return nil, nil
+	}
+	cert, err := tls.LoadX509KeyPair(t.CertFile, t.KeyFile)
+	if err != nil {
+		return nil, fmt.Errorf("tls.cert_file: %w", err)
+	}
+	config := &tls.Config{MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{cert}}
+	if t.ClientCAFile == "" {
+		return config, nil
+	}
+	pem, err := os.ReadFile(t.ClientCAFile)
+	if err != nil {
+		return nil, fmt.Errorf("tls.client_ca_file: %w", err)
+	}
+	config.ClientCAs = x509.NewCertPool()
+	if !config.ClientCAs.AppendCertsFromPEM(pem) {
+		return nil, fmt.Errorf("tls.client_ca_file: no certificate in %s", t.ClientCAFile)
+	}
+	config.ClientAuth = tls.RequireAndVerifyClientCert
+	return config, nil
+}
+
+// Open listens on address (host:port).
+func Open(ctx context.Context, address string, t TLS) (net.Listener, error) {
+	config, err := t.Config()
+	if err != nil {
+		return nil, err
+	}
+	var lc net.ListenConfig
+	l, err := lc.Listen(ctx, "tcp", address)
+	if err != nil {
+		return nil, err
+	}
+	if config != nil {
+		l = tls.NewListener(l, config)
+	}
+	return l, nil
+}
+
+// CheckAddress says what is wrong with address as something to listen on.
+func CheckAddress(address string) error {
+	if address == "" {
+		return errors.New("missing")
+	}
+	if _, _, err := net.SplitHostPort(address); err != nil {
+		return fmt.Errorf("want host:port, got %q", address)
+	}
+	return nil
+}
+
+// Loopback reports whether only this machine can reach address.
+func Loopback(address string) bool {
+	host, _, err := net.SplitHostPort(address)
+	if err != nil {
+		return false
+	}
+	ip := net.ParseIP(host)
+	return host == "localhost" || ip != nil && ip.IsLoopback()
+}
+
+// Authorized reports whether r shows token: as a bearer token, or as the password of Basic with
+// any user name, since a URL is all that some senders can be told. It takes the same time for
+// every wrong token.
+func Authorized(r *http.Request, token string) bool {
+	shown, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
+	if !ok {
+		_, shown, ok = r.BasicAuth()
+	}
+	a, b := sha256.Sum256([]byte(shown)), sha256.Sum256([]byte(token))
+	return subtle.ConstantTimeCompare(a[:], b[:]) == 1 && ok
+}

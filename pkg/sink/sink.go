@@ -1,0 +1,54 @@
+// Package sink is what a destination of reports is written against.
+//
+// A sink knows only its destination: one method that sends one report, and a config struct. Which
+// reports it gets, the queue before it, retries, time-outs, parking, dead letters, metrics and
+// logging belong to the program, once for all sinks. A sink's part of the bargain is to say which
+// class of error it met: see Permanent and RetryAfter.
+//
+// To add a kind of sink: declare a Kind, register it, and run sinktest.Run against it.
+package sink
+
+import (
+	"context"
+	"io"
+
+	"github.com/filelessd/filelessd/pkg/report"
+)
+
+// A Sink delivers reports to one destination.
+type Sink interface {
+	// Deliver returns nil once the destination holds r. It must honour ctx, may be called from
+	// several goroutines, and must neither keep nor change r. It neither retries nor logs.
+	Deliver(ctx context.Context, r *report.Report) error
+	Close() error
+}
+
+// Prober is a Sink that can say whether its destination is there, without sending a report.
+type Prober interface {
+	Probe(ctx context.Context) error
+}
+
+// Config is the configuration of a kind of sink, decoded from YAML by its yaml tags.
+type Config interface {
+	// Validate returns all that is wrong, joined, each problem beginning with the key it is about.
+	Validate() error
+}
+
+// A Kind describes the sinks of one type.
+type Kind[C Config] struct {
+	Name    string   // what `type:` says
+	Summary string   // one line for the list of kinds
+	Default func() C // the configuration before the file is read
+	Open    func(ctx context.Context, config C, env Env) (Sink, error)
+}
+
+// Env is what a sink gets from the program that opens it.
+type Env struct {
+	// Name is the sink's name in the configuration, for messages.
+	Name string
+	// Render writes r in one of Formats.
+	Render func(format string, r *report.Report) ([]byte, error)
+	// Stdout is the program's standard output. Each Write is one whole report, and writes do not
+	// mix: the writer locks.
+	Stdout io.Writer
+}
