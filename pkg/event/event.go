@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode/utf8"
 )
 
 // DefaultSource is the event source of an alert that names none: system calls.
@@ -74,6 +75,19 @@ func (e *Event) Fields() iter.Seq2[string, string] {
 	}
 }
 
+// Scan calls visit with each field as received, an unknown one with an empty value; of a repeated
+// name the last call counts. Unlike Fields it neither sorts nor allocates.
+func (e *Event) Scan(visit func(name, value string)) {
+	for i := range e.fields {
+		f := &e.fields[i]
+		if Known(f.value) {
+			visit(f.name, f.value)
+		} else {
+			visit(f.name, "")
+		}
+	}
+}
+
 // FieldMap returns the known fields as a new map.
 func (e *Event) FieldMap() map[string]string {
 	m := make(map[string]string, len(e.fields))
@@ -83,8 +97,12 @@ func (e *Event) FieldMap() map[string]string {
 	return m
 }
 
-// SetField adds a field as received; a later value of the same name replaces an earlier one.
+// SetField adds a field as received; a later value of the same name replaces an earlier one. A name
+// is the rule author's: bytes in it that are not UTF-8 are replaced. A value keeps them.
 func (e *Event) SetField(name, value string) {
+	if !utf8.ValidString(name) {
+		name = strings.ToValidUTF8(name, "\ufffd")
+	}
 	e.fields = append(e.fields, field{name, value})
 	e.id = ""
 }

@@ -4,7 +4,6 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
-	"hash"
 	"strconv"
 	"strings"
 )
@@ -24,30 +23,29 @@ func (e *Event) ID() string {
 }
 
 func (e *Event) computeID() string {
-	h := sha256.New()
+	b := make([]byte, 0, 2048)
 	if e.Time.IsZero() {
-		writePart(h, "received")
-		writePart(h, strconv.FormatInt(e.Received.UnixNano(), 10))
+		b = appendPart(b, "received")
+		b = appendPart(b, strconv.FormatInt(e.Received.UnixNano(), 10))
 	} else {
-		writePart(h, "time")
-		writePart(h, strconv.FormatInt(e.Time.UnixNano(), 10))
+		b = appendPart(b, "time")
+		b = appendPart(b, strconv.FormatInt(e.Time.UnixNano(), 10))
 	}
-	writePart(h, e.Hostname)
-	writePart(h, e.Source)
-	writePart(h, e.Rule)
+	b = appendPart(b, e.Hostname)
+	b = appendPart(b, e.Source)
+	b = appendPart(b, e.Rule)
 	for _, f := range normalise(e.fields) {
 		if f.name == "evt.time" || strings.HasPrefix(f.name, "evt.time.") {
 			continue
 		}
-		writePart(h, f.name)
-		writePart(h, f.value)
+		b = appendPart(b, f.name)
+		b = appendPart(b, f.value)
 	}
-	return hex.EncodeToString(h.Sum(nil))
+	sum := sha256.Sum256(b)
+	return hex.EncodeToString(sum[:])
 }
 
-func writePart(h hash.Hash, s string) {
-	var n [8]byte
-	binary.BigEndian.PutUint64(n[:], uint64(len(s)))
-	h.Write(n[:])
-	h.Write([]byte(s))
+func appendPart(b []byte, s string) []byte {
+	b = binary.BigEndian.AppendUint64(b, uint64(len(s)))
+	return append(b, s...)
 }

@@ -1,6 +1,7 @@
 package event
 
 import (
+	"encoding/base64"
 	"encoding/json"
 	"strings"
 	"time"
@@ -13,65 +14,111 @@ const TimeLayout = "2006-01-02T15:04:05.000000000Z"
 // FormatTime writes t in TimeLayout.
 func FormatTime(t time.Time) string { return t.UTC().Format(TimeLayout) }
 
-// eventJSON is the form of an alert inside a report.
-type eventJSON struct {
-	Rule     string            `json:"rule"`
-	Priority string            `json:"priority"`
-	Time     *string           `json:"time"`
-	Hostname string            `json:"hostname"`
-	Source   string            `json:"source"`
-	Tags     []string          `json:"tags"`
-	Output   string            `json:"output"`
-	Fields   map[string]string `json:"output_fields"`
-	// InvalidUTF8 has the exact bytes of what is not UTF-8 and so can not stand in JSON: by the
-	// name of the member, or "output_fields." and the name of the field.
-	InvalidUTF8 map[string][]byte `json:"invalid_utf8"`
-}
-
 const fieldPrefix = "output_fields."
 
-// InvalidUTF8 returns the names of what holds bytes that are not UTF-8: "rule", "hostname",
-// "source", "output", or the name of a field.
+// InvalidUTF8 returns the names of what holds bytes that are not UTF-8: "hostname", "output",
+// "rule", "source", and the names of fields, in this order.
 func (e *Event) InvalidUTF8() []string {
 	var names []string
-	for name := range e.invalidUTF8() {
-		names = append(names, strings.TrimPrefix(name, fieldPrefix))
+	for _, f := range e.invalidUTF8() {
+		names = append(names, strings.TrimPrefix(f.name, fieldPrefix))
 	}
 	return names
 }
 
-func (e *Event) invalidUTF8() map[string][]byte {
-	bad := map[string][]byte{}
-	note := func(name, value string) {
-		if !utf8.ValidString(value) {
-			bad[name] = []byte(value)
+// invalidUTF8 returns what is not UTF-8: by the name of the member, or "output_fields." and the name
+// of the field.
+func (e *Event) invalidUTF8() (bad []field) {
+	for _, f := range [...]field{{"hostname", e.Hostname}, {"output", e.Output}, {"rule", e.Rule}, {"source", e.Source}} {
+		if !utf8.ValidString(f.value) {
+			bad = append(bad, f)
 		}
 	}
-	note("rule", e.Rule)
-	note("hostname", e.Hostname)
-	note("source", e.Source)
-	note("output", e.Output)
-	for name, value := range e.Fields() {
-		note(fieldPrefix+name, value)
+	for _, f := range normalise(e.fields) {
+		if !utf8.ValidString(f.value) {
+			bad = append(bad, field{fieldPrefix + f.name, f.value})
+		}
 	}
 	return bad
 }
 
 // MarshalJSON writes the form that a report holds: known fields as strings, the time with nine
-// decimals. Of bytes that are not UTF-8 the exact value stands, in base64, in invalid_utf8.
-func (e *Event) MarshalJSON() ([]byte, error) {
-	j := eventJSON{
-		Rule: e.Rule, Priority: e.Priority.String(), Hostname: e.Hostname, Source: e.Source,
-		Tags: e.Tags, Output: e.Output, Fields: e.FieldMap(), InvalidUTF8: e.invalidUTF8(),
+// decimals or null. Of bytes that are not UTF-8 the exact value stands, in base64, in invalid_utf8.
+func (e *Event) MarshalJSON() ([]byte, error) { return e.AppendJSON(nil), nil }
+
+// AppendJSON appends to b what MarshalJSON returns.
+func (e *Event) AppendJSON(b []byte) []byte {
+	b = AppendQuoted(append(b, `{"rule":`...), e.Rule)
+	b = AppendQuoted(append(b, `,"priority":`...), e.Priority.String())
+	b = append(b, `,"time":`...)
+	if e.Time.IsZero() {
+		b = append(b, "null"...)
+	} else {
+		b = append(e.Time.UTC().AppendFormat(append(b, '"'), TimeLayout), '"')
 	}
-	if j.Tags == nil {
-		j.Tags = []string{}
+	b = AppendQuoted(append(b, `,"hostname":`...), e.Hostname)
+	b = AppendQuoted(append(b, `,"source":`...), e.Source)
+	b = append(b, `,"tags":[`...)
+	for i, tag := range e.Tags {
+		b = AppendQuoted(comma(b, i), tag)
 	}
-	if !e.Time.IsZero() {
-		s := FormatTime(e.Time)
-		j.Time = &s
+	b = AppendQuoted(append(b, `],"output":`...), e.Output)
+	b = append(b, `,"output_fields":{`...)
+	for i, f := range normalise(e.fields) {
+		b = AppendQuoted(append(AppendQuoted(comma(b, i), f.name), ':'), f.value)
 	}
-	return json.Marshal(j)
+	b = append(b, `},"invalid_utf8":{`...)
+	for i, f := range e.invalidUTF8() {
+		b = append(AppendQuoted(comma(b, i), f.name), `:"`...)
+		b = append(base64.StdEncoding.AppendEncode(b, []byte(f.value)), '"')
+	}
+	return append(b, "}}"...)
+}
+
+func comma(b []byte, i int) []byte {
+	if i == 0 {
+		return b
+	}
+	return append(b, ',')
+}
+
+// AppendQuoted appends s as a JSON string. Bytes that are not UTF-8 become U+FFFD.
+func AppendQuoted(b []byte, s string) []byte {
+	const hex = "0123456789abcdef"
+	b = append(b, '"')
+	from := 0
+	for i := 0; i < len(s); {
+		c := s[i]
+		if c >= ' ' && c != '"' && c != '\\' && c < utf8.RuneSelf {
+			i++
+			continue
+		}
+		r, size := utf8.DecodeRuneInString(s[i:])
+		if c >= utf8.RuneSelf && (r != utf8.RuneError || size > 1) {
+			i += size
+			continue
+		}
+		b = append(b, s[from:i]...)
+		switch c {
+		case '"', '\\':
+			b = append(b, '\\', c)
+		case '\n':
+			b = append(b, `\n`...)
+		case '\r':
+			b = append(b, `\r`...)
+		case '\t':
+			b = append(b, `\t`...)
+		default:
+			if c < ' ' {
+				b = append(b, '\\', 'u', '0', '0', hex[c>>4], hex[c&15])
+			} else {
+				b = append(b, "\ufffd"...)
+			}
+		}
+		i += size
+		from = i
+	}
+	return append(append(b, s[from:]...), '"')
 }
 
 // UnmarshalJSON reads what MarshalJSON wrote.

@@ -1,21 +1,19 @@
 package report
 
 import (
-	"bytes"
 	"encoding/json"
-	"fmt"
 	"time"
 	"unicode/utf8"
 
 	"github.com/filelessd/filelessd/pkg/event"
 )
 
-// reportJSON is the JSON form: every key always there, in this order.
+// reportJSON is the JSON form as it is read; encode.go writes it.
 type reportJSON struct {
 	ID            string        `json:"id"`
 	Kind          Kind          `json:"kind"`
 	SchemaVersion string        `json:"schema_version"`
-	CreatedAt     jsonTime      `json:"created_at"`
+	CreatedAt     time.Time     `json:"created_at"`
 	Title         string        `json:"title"`
 	Summary       string        `json:"summary"`
 	Verdict       Verdict       `json:"verdict"`
@@ -38,39 +36,14 @@ type reportJSON struct {
 }
 
 type groupJSON struct {
-	Key        string   `json:"key"`
-	Count      int      `json:"count"`
-	Rules      []string `json:"rules"`
-	FirstTime  jsonTime `json:"first_time"`
-	LastTime   jsonTime `json:"last_time"`
-	Hosts      []string `json:"hosts"`
-	Containers []string `json:"containers"`
+	Key        string    `json:"key"`
+	Count      int       `json:"count"`
+	Rules      []string  `json:"rules"`
+	FirstTime  time.Time `json:"first_time"`
+	LastTime   time.Time `json:"last_time"`
+	Hosts      []string  `json:"hosts"`
+	Containers []string  `json:"containers"`
 }
-
-// jsonTime is written with nine decimals, or as null if zero.
-type jsonTime struct{ time.Time }
-
-func (t jsonTime) MarshalJSON() ([]byte, error) {
-	if t.IsZero() {
-		return []byte("null"), nil
-	}
-	return []byte(`"` + event.FormatTime(t.Time) + `"`), nil
-}
-
-// Marshal returns r as one line of JSON without a newline. Characters that a reader could not see,
-// or that would turn a terminal's text around, stand in it as \u escapes.
-func Marshal(r *Report) ([]byte, error) {
-	var b bytes.Buffer
-	enc := json.NewEncoder(&b)
-	enc.SetEscapeHTML(false)
-	if err := enc.Encode(r.form()); err != nil {
-		return nil, fmt.Errorf("report %s: %w", r.ID, err)
-	}
-	return escapeInvisible(bytes.TrimSuffix(b.Bytes(), []byte("\n"))), nil
-}
-
-// MarshalJSON writes the same as Marshal.
-func (r *Report) MarshalJSON() ([]byte, error) { return Marshal(r) }
 
 // UnmarshalJSON reads what MarshalJSON wrote; unknown keys are ignored.
 func (r *Report) UnmarshalJSON(data []byte) error {
@@ -82,36 +55,9 @@ func (r *Report) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
-func (r *Report) form() reportJSON {
-	j := reportJSON{
-		ID: r.ID, Kind: r.Kind, SchemaVersion: r.SchemaVersion, CreatedAt: jsonTime{r.CreatedAt},
-		Title: r.Title, Summary: r.Summary, Analysis: r.Analysis, About: list(r.About),
-		Also: list(r.Also), Event: r.Event, Verdict: r.Verdict, Confidence: r.Confidence,
-		Severity: r.Severity, Score: r.Score, Unknowns: list(r.Unknowns),
-	}
-	if r.Technique != "" {
-		j.Technique = &r.Technique
-	}
-	if g := r.Group; g != nil {
-		j.Group = &groupJSON{
-			Key: g.Key, Count: g.Count, Rules: list(g.Rules), FirstTime: jsonTime{g.FirstTime},
-			LastTime: jsonTime{g.LastTime}, Hosts: list(g.Hosts), Containers: list(g.Containers),
-		}
-	}
-	j.Attack = filled(r.Attack, func(a *Attack) { a.Tactics = list(a.Tactics) })
-	j.Factors = filled(r.Factors, func(f *Factor) { f.Evidence = list(f.Evidence) })
-	j.Findings = filled(r.Findings, func(f *Finding) { f.Evidence = list(f.Evidence) })
-	j.Explanations = filled(r.Explanations, func(e *Explanation) {
-		e.For, e.Against = list(e.For), list(e.Against)
-	})
-	j.Actions = filled(r.Actions, func(a *Action) { a.Commands = list(a.Commands) })
-	j.Mitigations = filled(r.Mitigations, func(m *Mitigation) { m.Files = list(m.Files) })
-	return j
-}
-
 func (j *reportJSON) report() Report {
 	r := Report{
-		ID: j.ID, Kind: j.Kind, SchemaVersion: j.SchemaVersion, CreatedAt: j.CreatedAt.Time,
+		ID: j.ID, Kind: j.Kind, SchemaVersion: j.SchemaVersion, CreatedAt: j.CreatedAt,
 		Title: j.Title, Summary: j.Summary, Analysis: j.Analysis, About: j.About,
 		Also: j.Also, Event: j.Event, Verdict: j.Verdict, Confidence: j.Confidence,
 		Severity: j.Severity, Score: j.Score, Unknowns: j.Unknowns, Attack: j.Attack,
@@ -123,8 +69,8 @@ func (j *reportJSON) report() Report {
 	}
 	if g := j.Group; g != nil {
 		r.Group = &Group{
-			Key: g.Key, Count: g.Count, Rules: g.Rules, FirstTime: g.FirstTime.Time,
-			LastTime: g.LastTime.Time, Hosts: g.Hosts, Containers: g.Containers,
+			Key: g.Key, Count: g.Count, Rules: g.Rules, FirstTime: g.FirstTime,
+			LastTime: g.LastTime, Hosts: g.Hosts, Containers: g.Containers,
 		}
 	}
 	if r.Event != nil {
@@ -133,27 +79,9 @@ func (j *reportJSON) report() Report {
 	return r
 }
 
-// list returns s, never nil, so that it is written as [].
-func list[T any](s []T) []T {
-	if s == nil {
-		return []T{}
-	}
-	return s
-}
-
-// filled returns a copy of s, never nil, with fill applied to each element.
-func filled[T any](s []T, fill func(*T)) []T {
-	out := make([]T, len(s))
-	for i := range s {
-		out[i] = s[i]
-		fill(&out[i])
-	}
-	return out
-}
-
-// escapeInvisible replaces the invisible characters of valid JSON by \u escapes. Outside of
-// strings JSON has only ASCII, so every such character stands in one.
-func escapeInvisible(data []byte) []byte {
+// EscapeInvisible replaces the invisible characters of valid JSON by \u escapes, which mean the
+// same. Outside of strings JSON has only ASCII, so every such character stands in one.
+func EscapeInvisible(data []byte) []byte {
 	i := firstInvisible(data)
 	if i < 0 {
 		return data

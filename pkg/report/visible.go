@@ -10,15 +10,18 @@ import (
 
 // Visible returns s with everything a reader could not see, or could be misled by, as an escape:
 // control characters, bidirectional and other format characters, zero-width and exotic spaces,
-// and stacked combining marks as \n, \t, \x1b or \u202e; bytes that are not UTF-8 as \xff. What is
-// left is printable and stays on its line.
+// stacked combining marks and what Unicode does not assign as \n, \t, \x1b or \u202e; bytes that
+// are not UTF-8 as \xff. What is left is printable and stays on its line.
+//
+// A backslash of s stands for itself, so that the result can be read and searched, but not turned
+// back into s.
 func Visible(s string) string {
 	if plain(s) {
 		return s
 	}
 	var b strings.Builder
 	b.Grow(len(s) + 16)
-	marks := 0
+	marks := maxMarks // at the start a mark would stand on what the reader puts before s
 	for i := 0; i < len(s); {
 		r, size := utf8.DecodeRuneInString(s[i:])
 		if unicode.In(r, unicode.Mn, unicode.Me) {
@@ -55,32 +58,17 @@ func plain(s string) bool {
 
 // invisible reports whether r shows nothing of its own, or changes how what follows is shown.
 func invisible(r rune) bool {
-	switch {
-	case r < ' ' || r == 0x7f:
-		return true
-	case r < 0x7f:
-		return false
+	if r < 0x7f {
+		return r < ' '
 	}
-	return unicode.In(r, unicode.Cc, unicode.Cf, unicode.Z, unicode.Co, unicode.Cs, unicode.Variation_Selector) ||
-		unicode.Is(blank, r)
+	return !unicode.IsPrint(r) || unicode.In(r, unicode.Other_Default_Ignorable_Code_Point, unicode.Variation_Selector, blank)
 }
 
-// blank holds letters and marks that are drawn as nothing.
+// blank holds printable characters that are drawn as nothing, and that Unicode does not call
+// ignorable.
 var blank = &unicode.RangeTable{
-	R16: []unicode.Range16{
-		{Lo: 0x034f, Hi: 0x034f, Stride: 1}, // combining grapheme joiner
-		{Lo: 0x115f, Hi: 0x1160, Stride: 1}, // Hangul fillers
-		{Lo: 0x17b4, Hi: 0x17b5, Stride: 1}, // Khmer inherent vowels
-		{Lo: 0x180b, Hi: 0x180f, Stride: 1}, // Mongolian selectors
-		{Lo: 0x2800, Hi: 0x2800, Stride: 1}, // empty Braille pattern
-		{Lo: 0x3164, Hi: 0x3164, Stride: 1}, // Hangul filler
-		{Lo: 0xffa0, Hi: 0xffa0, Stride: 1}, // half-width Hangul filler
-		{Lo: 0xfff0, Hi: 0xfffb, Stride: 1}, // specials
-	},
-	R32: []unicode.Range32{
-		{Lo: 0x1d159, Hi: 0x1d159, Stride: 1}, // null note head
-		{Lo: 0xe0000, Hi: 0xe0fff, Stride: 1}, // tags and selectors
-	},
+	R16: []unicode.Range16{{Lo: 0x2800, Hi: 0x2800, Stride: 1}},   // empty Braille pattern
+	R32: []unicode.Range32{{Lo: 0x1d159, Hi: 0x1d159, Stride: 1}}, // null note head
 }
 
 func escape(r rune) string {
