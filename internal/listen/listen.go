@@ -13,6 +13,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"strconv"
 	"strings"
 )
 
@@ -88,7 +89,11 @@ func CheckAddress(address string) error {
 	if address == "" {
 		return errors.New("missing")
 	}
-	if _, _, err := net.SplitHostPort(address); err != nil {
+	_, port, err := net.SplitHostPort(address)
+	if err == nil {
+		_, err = strconv.ParseUint(port, 10, 16)
+	}
+	if err != nil {
 		return fmt.Errorf("want host:port, got %q", address)
 	}
 	return nil
@@ -108,8 +113,8 @@ func Loopback(address string) bool {
 // any user name, since a URL is all that some senders can be told. It takes the same time for
 // every wrong token.
 func Authorized(r *http.Request, token string) bool {
-	shown, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
-	if !ok {
+	scheme, shown, ok := strings.Cut(r.Header.Get("Authorization"), " ")
+	if !strings.EqualFold(scheme, "Bearer") {
 		_, shown, ok = r.BasicAuth()
 	}
 	a, b := sha256.Sum256([]byte(shown)), sha256.Sum256([]byte(token))

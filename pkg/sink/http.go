@@ -1,64 +1,40 @@
 package sink
 
 import (
-	"bytes"
-	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
-	"os"
+	"net/url"
 	"strconv"
-	"strings"
-	"time"
 )
 
-// TLS is how sinks are told about certificates.
-type TLS struct {
-	// CAFile holds the certificates of the authorities to trust instead of the system's (PEM).
-	CAFile string `yaml:"ca_file"`
-	// CertFile and KeyFile hold the client's own certificate and key (PEM), for mutual TLS.
-	CertFile string `yaml:"cert_file"`
-	KeyFile  string `yaml:"key_file"`
-	// ServerName is the name that the server's certificate must have, if not the host of the URL.
-	ServerName string `yaml:"server_name"`
-}
-
-// Validate checks that a certificate comes with its key.
-func (t TLS) Validate() error {
-	if (t.CertFile == "") != (t.KeyFile == "") {
-		return errors.New("tls: cert_file and key_file go together")
+// ParseURL reads an http or https URL. Its errors never show the URL, which is often a secret as a
+// whole: a password before the host, a token in the path or in the query.
+func ParseURL(raw Secret) (*url.URL, error) {
+	if raw == "" {
+		return nil, errors.New("missing")
 	}
-	return nil
-}
-
-// Config reads the files.
-func (t TLS) Config() (*tls.Config, error) {
-	config := &tls.Config{MinVersion: tls.VersionTLS12, ServerName: t.ServerName}
-	if t.CAFile != "" {
-		pem, err := os.ReadFile(t.CAFile)
-		if err != nil {
-			return nil, fmt.Errorf("tls.ca_file: %w", err)
-		}
-		config.RootCAs = x509.NewCertPool()
-		if !config.RootCAs.AppendCertsFromPEM(pem) {
-			return nil, fmt.Errorf("tls.ca_file: no certificate in %s", t.CAFile)
+	u, err := url.Parse(string(raw))
+	switch {
+	case err != nil:
+		return nil, errors.New("not a URL")
+	case u.Scheme != "http" && u.Scheme != "https":
+		return nil, errors.New("want a URL that begins with http:// or https://")
+	case u.Hostname() == "":
+		return nil, errors.New("the URL names no host")
+	}
+	if port := u.Port(); port != "" {
+		if n, err := strconv.ParseUint(port, 10, 16); err != nil || n == 0 {
+			return nil, errors.New("the port of the URL is not between 1 and 65535")
 		}
 	}
-	if t.CertFile != "" {
-		cert, err := tls.LoadX509KeyPair(t.CertFile, t.KeyFile)
-		if err != nil {
-			return nil, fmt.Errorf("tls.cert_file: %w", err)
-		}
-		config.Certificates = []tls.Certificate{cert}
-	}
-	return config, nil
+	return u, nil
 }
 
-// HTTPClient returns a client for a sink that speaks HTTP: it follows no redirect, takes its proxy
+// HTTPClient returns a client for a sink that speaks HTTP/1.1: it follows no redirect, takes its proxy
 // from the environment, keeps idle connections for as many deliveries as go at once, and sets no
-// time limit of its own, since each delivery's context has one.
+// time limit of its own, since each delivery's context has one. The sink's Close ends with the
+// client's CloseIdleConnections.
 func HTTPClient(t TLS) (*http.Client, error) {
 	config, err := t.Config()
 	if err != nil {
@@ -71,57 +47,52 @@ func HTTPClient(t TLS) (*http.Client, error) {
 	transport = transport.Clone()
 	transport.TLSClientConfig = config
 	transport.MaxIdleConnsPerHost = 64
+	// Answers are short, and what is longer is not read.
+	transport.MaxResponseHeaderBytes = 64 << 10
+	transport.DisableCompression = true
+	// With HTTP/2 all deliveries would share one connection and fail with it, and net/http can
+	// leave it open after CloseIdleConnections: the stream of an answer just read still counts.
+	transport.Protocols = new(http.Protocols)
+	transport.Protocols.SetHTTP1(true)
 	return &http.Client{
 		Transport:     transport,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}, nil
 }
 
-// CheckResponse reads what is left of resp, closes it, and returns nil for a 2xx status or else an
-// error of the class that the status asks for:
-//
-//   - 408, 425, 429 and 5xx are tried again, after what Retry-After says;
-//   - 401, 403 and 404 are the receiver's fault, not the report's, and tried again too;
-//   - anything else, a redirect included, is final.
-func CheckResponse(resp *http.Response) error {
-	// A little of the body explains the status; reading it to its end keeps the connection.
-	body, _ := io.ReadAll(io.LimitReader(resp.Body, 4<<10))
-	_, _ = io.CopyN(io.Discard, resp.Body, 256<<10)
-	resp.Body.Close()
-	if resp.StatusCode/100 == 2 {
-		return nil
-	}
-	err := fmt.Errorf("answered %s%s", resp.Status, quoteFirstLine(body))
-	switch code := resp.StatusCode; {
-	case code == 408, code == 425, code == 429, code/100 == 5:
-		return RetryAfter(err, retryAfter(resp.Header.Get("Retry-After"), time.Now()))
-	case code == 401, code == 403, code == 404:
+// Send sends req and returns nil if the answer has a 2xx status, or else an error of the right
+// class without secrets: Do and CheckResponse in one, for a sink to which the status says all.
+func Send(client *http.Client, req *http.Request) error {
+	resp, err := Do(client, req) //nolint:bodyclose // CheckResponse closes it
+	if err != nil {
 		return err
-	default:
-		return Permanent(err)
 	}
+	return CheckResponse(resp)
 }
 
-// retryAfter reads a Retry-After header: seconds or an HTTP date.
-func retryAfter(value string, now time.Time) time.Duration {
-	if seconds, err := strconv.ParseUint(value, 10, 31); err == nil {
-		return time.Duration(seconds) * time.Second
+// Do sends req and returns the answer, for a sink that has to read it; what it does not read it
+// hands to CheckResponse. Do differs from client.Do in what its errors say: of the URL only scheme
+// and host, and nothing that stands in the request's header.
+func Do(client *http.Client, req *http.Request) (*http.Response, error) {
+	resp, err := client.Do(req) //nolint:gosec // the operator chose where to
+	if err == nil {
+		return resp, nil
 	}
-	if at, err := http.ParseTime(value); err == nil {
-		return max(0, at.Sub(now))
+	if wrapped, ok := errors.AsType[*url.Error](err); ok { // its text begins with the URL
+		err = wrapped.Err
 	}
-	return 0
+	// Most causes say nothing of the request, but an answer that is not HTTP is quoted in them, and
+	// can repeat it. Then the chain goes too, because it holds the same text.
+	if text := hide(err.Error(), req); text != err.Error() {
+		err = errors.New(text)
+	}
+	return nil, fmt.Errorf("%s: %w", describe(req), err)
 }
 
-func quoteFirstLine(body []byte) string {
-	line, _, _ := bytes.Cut(bytes.TrimSpace(body), []byte("\n"))
-	if len(line) == 0 {
-		return ""
+// describe names a request without its secrets.
+func describe(req *http.Request) string {
+	if req.URL == nil {
+		return req.Method
 	}
-	const most = 200
-	text := strings.ToValidUTF8(string(line), "\ufffd")
-	if len(text) > most {
-		text = strings.ToValidUTF8(text[:most], "") + "…"
-	}
-	return ": " + strconv.Quote(text)
+	return req.Method + " " + req.URL.Scheme + "://" + req.URL.Host
 }

@@ -16,15 +16,18 @@ type AnyKind struct {
 	// Default returns the configuration before the file is read.
 	Default func() Config
 	// Decode returns the configuration that decode fills in, starting from the default: decode
-	// gets a pointer to the kind's config struct.
+	// gets a pointer to the kind's config struct. What it returns is not validated.
 	Decode func(decode func(into any) error) (Config, error)
 	// Open opens a sink for a configuration that Decode or Default returned.
 	Open func(ctx context.Context, config Config, env Env) (Sink, error)
 }
 
-// Register adds k. It panics if r has a kind of that name: two kinds of one name are a mistake in
-// the program, not in its input.
+// Register adds k. It panics if r has a kind of that name, or k lacks its name or a function: that
+// is a mistake in the program, not in its input.
 func Register[C Config](r *Registry, k Kind[C]) {
+	if k.Name == "" || k.Default == nil || k.Open == nil {
+		panic(fmt.Sprintf("sink: kind %q needs Name, Default and Open", k.Name))
+	}
 	if _, ok := r.Kind(k.Name); ok {
 		panic(fmt.Sprintf("sink: kind %q registered twice", k.Name))
 	}

@@ -4,6 +4,9 @@ import "fmt"
 
 // Secret is a value that nobody should read in a log, an error or a status page: it prints and
 // marshals as [redacted]. Converting it with string(s) is the one way to look inside.
+//
+// Keep it in exported fields: of a field that is not exported, package fmt can not ask the Secret,
+// and %v of the struct around it shows the value.
 type Secret string
 
 const redacted = "[redacted]"
@@ -16,7 +19,7 @@ func (s Secret) String() string {
 	return redacted
 }
 
-// Format hides the value from every verb of fmt.
+// Format hides the value from the verbs of fmt.
 func (s Secret) Format(f fmt.State, verb rune) {
 	if verb == 'q' {
 		fmt.Fprintf(f, "%q", s.String())

@@ -1,0 +1,144 @@
+// Package server is the plain HTTP server that shows how the program is doing: /healthz, /readyz,
+// /statusz and /metrics. It only reads.
+package server
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/filelessd/filelessd/internal/listen"
+)
+
+// Backend is what the server shows.
+type Backend struct {
+	// Ready returns what keeps the program from taking alerts; none means ready. A sink or a
+	// source in trouble is no reason: an unready pod leaves its Service, and Falco's posts with it.
+	Ready func() []string
+	// Summary is the state of sources and sinks in a word each, without their error texts.
+	Summary func() any
+	// Status is everything, as JSON.
+	Status  func(ctx context.Context) any
+	Metrics prometheus.Gatherer
+}
+
+// Server serves a Backend.
+type Server struct {
+	config   Config
+	backend  Backend
+	listener net.Listener
+	http     *http.Server
+}
+
+// Open binds the address, so that a port in use is known at the start.
+func Open(ctx context.Context, c Config, b Backend) (*Server, error) {
+	l, err := listen.Open(ctx, c.Listen, c.TLS)
+	if err != nil {
+		return nil, err
+	}
+	s := &Server{config: c, backend: b, listener: l}
+	s.http = &http.Server{
+		Handler: s.handler(), ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second,
+		WriteTimeout: 30 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 16 << 10,
+	}
+	return s, nil
+}
+
+// Addr is the address that the server listens on.
+func (s *Server) Addr() net.Addr { return s.listener.Addr() }
+
+// Run serves until ctx ends.
+func (s *Server) Run(ctx context.Context) error {
+	stopped := make(chan struct{})
+	stop := context.AfterFunc(ctx, func() {
+		defer close(stopped)
+		grace, cancel := context.WithTimeout(context.Background(), time.Second)
+		defer cancel()
+		if s.http.Shutdown(grace) != nil {
+			s.http.Close()
+		}
+	})
+	err := s.http.Serve(s.listener)
+	if !stop() {
+		<-stopped
+	}
+	if errors.Is(err, http.ErrServerClosed) {
+		return nil
+	}
+	return err
+}
+
+// Close frees the address of a server that was never run.
+func (s *Server) Close() error { return s.http.Close() }
+
+func (s *Server) handler() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+		_, _ = w.Write([]byte("ok\n"))
+	})
+	mux.HandleFunc("GET /readyz", s.ready)
+	mux.Handle("GET /metrics", s.guard(promhttp.HandlerFor(s.backend.Metrics, promhttp.HandlerOpts{})))
+	if s.trusted() {
+		mux.Handle("GET /statusz", s.guard(http.HandlerFunc(s.status)))
+	}
+	return mux
+}
+
+// trusted reports whether those who can ask may see everything: only this machine can, or they
+// show a token or a certificate.
+func (s *Server) trusted() bool {
+	return listen.Loopback(s.config.Listen) || s.config.Token != "" || s.config.TLS.Mutual()
+}
+
+// guard asks for the token, if there is one. Health and readiness stay open: what asks for them
+// can often not be told a token.
+func (s *Server) guard(h http.Handler) http.Handler {
+	if s.config.Token == "" {
+		return h
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !listen.Authorized(r, string(s.config.Token)) {
+			w.Header().Set("WWW-Authenticate", `Bearer realm="filelessd"`)
+			http.Error(w, "unauthorized", http.StatusUnauthorized)
+			return
+		}
+		h.ServeHTTP(w, r)
+	})
+}
+
+func (s *Server) ready(w http.ResponseWriter, _ *http.Request) {
+	problems := s.backend.Ready()
+	body := struct {
+		Ready    bool     `json:"ready"`
+		Problems []string `json:"problems"`
+		Parts    any      `json:"parts"`
+	}{len(problems) == 0, append([]string{}, problems...), s.backend.Summary()}
+	code := http.StatusOK
+	if !body.Ready {
+		code = http.StatusServiceUnavailable
+	}
+	writeJSON(w, code, body)
+}
+
+func (s *Server) status(w http.ResponseWriter, r *http.Request) {
+	writeJSON(w, http.StatusOK, s.backend.Status(r.Context()))
+}
+
+func writeJSON(w http.ResponseWriter, code int, v any) {
+	data, err := json.MarshalIndent(v, "", "  ")
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusInternalServerError)
+		return
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("X-Content-Type-Options", "nosniff")
+	w.WriteHeader(code)
+	_, _ = w.Write(append(data, '\n'))
+}
