@@ -1,0 +1,159 @@
+package store_test
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
+	"fmt"
+	"math/rand/v2"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/filelessd/filelessd/internal/store"
+)
+
+// report4k is a record as they come: a hash for an ID and a body of 4 KB that does not compress.
+func report4k(n uint64) store.Record {
+	id := sha256.Sum256(binary.LittleEndian.AppendUint64(nil, n))
+	body := make([]byte, 4096)
+	r := rand.NewChaCha8(id)
+	_, _ = r.Read(body)
+	return store.Record{ID: hex.EncodeToString(id[:]), Time: time.Unix(0, int64(n)), Body: body}
+}
+
+func reports(first, n int) []store.Record {
+	recs := make([]store.Record, n)
+	for i := range recs {
+		recs[i] = report4k(uint64(first + i))
+	}
+	return recs
+}
+
+// measureCPU reports the processor time of the whole process for each of b.N records.
+func measureCPU(b *testing.B, perOp int) (stop func()) {
+	cpu := func() time.Duration {
+		var u syscall.Rusage
+		if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+			b.Fatal(err)
+		}
+		return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+	}
+	start := cpu()
+	return func() {
+		n := float64(b.N * perOp)
+		b.ReportMetric(float64(cpu()-start)/n, "cpu-ns/rec")
+		b.ReportMetric(n/b.Elapsed().Seconds(), "rec/s")
+	}
+}
+
+func BenchmarkAppend(b *testing.B) {
+	for _, size := range []int{1, 64} {
+		b.Run(fmt.Sprintf("%d-a-sync", size), func(b *testing.B) {
+			l := open(b, b.TempDir(), store.DefaultConfig())
+			recs := reports(0, size)
+			n := 0
+			stop := measureCPU(b, size)
+			for b.Loop() {
+				for i := range recs {
+					n++
+					recs[i].ID = id(n)
+				}
+				if _, err := l.Append(b.Context(), recs...); err != nil {
+					b.Fatal(err)
+				}
+			}
+			stop()
+		})
+	}
+}
+
+func id(n int) string {
+	sum := sha256.Sum256(binary.LittleEndian.AppendUint64(nil, uint64(n)))
+	return hex.EncodeToString(sum[:])
+}
+
+// BenchmarkAppendParallel is the same with 16 who append one record at a time, and four cursors
+// that follow.
+func BenchmarkAppendParallel(b *testing.B) {
+	l := open(b, b.TempDir(), store.DefaultConfig())
+	body := report4k(0).Body
+	var n atomic.Int64
+	b.SetParallelism(8) // times GOMAXPROCS
+	stop := measureCPU(b, 1)
+	b.ResetTimer()
+	b.RunParallel(func(pb *testing.PB) {
+		for pb.Next() {
+			if _, err := l.Append(b.Context(), store.Record{ID: id(int(n.Add(1))), Body: body}); err != nil {
+				b.Error(err)
+				return
+			}
+		}
+	})
+	stop()
+}
+
+func BenchmarkReadTail(b *testing.B) {
+	l := open(b, b.TempDir(), store.DefaultConfig())
+	if _, err := l.Append(b.Context(), reports(0, 512)...); err != nil {
+		b.Fatal(err)
+	}
+	benchmarkRead(b, l, 0)
+}
+
+func BenchmarkReadDisk(b *testing.B) {
+	dir := b.TempDir()
+	l := open(b, dir, store.DefaultConfig())
+	for i := range 16 {
+		if _, err := l.Append(b.Context(), reports(i*512, 512)...); err != nil {
+			b.Fatal(err)
+		}
+	}
+	if err := l.Close(); err != nil {
+		b.Fatal(err)
+	}
+	benchmarkRead(b, open(b, dir, store.DefaultConfig()), 0)
+}
+
+// benchmarkRead reads 64 records an operation, from after to the end and again.
+func benchmarkRead(b *testing.B, l *store.Log, after uint64) {
+	stop := measureCPU(b, 64)
+	next := after
+	b.ReportAllocs()
+	for b.Loop() {
+		recs, err := l.Read(b.Context(), next, 64)
+		if err != nil {
+			b.Fatal(err)
+		}
+		if next = recs[len(recs)-1].Seq; next == l.LastSeq() {
+			next = after
+		}
+	}
+	stop()
+}
+
+// BenchmarkAppendFilled appends to a log that holds 200,000 records already, where the index by ID
+// no longer fits in the cache.
+func BenchmarkAppendFilled(b *testing.B) {
+	l := open(b, b.TempDir(), store.DefaultConfig())
+	recs := reports(0, 64)
+	n := 0
+	add := func() {
+		for i := range recs {
+			n++
+			recs[i].ID = id(n)
+		}
+		if _, err := l.Append(b.Context(), recs...); err != nil {
+			b.Fatal(err)
+		}
+	}
+	for n < 200_000 {
+		add()
+	}
+	stop := measureCPU(b, len(recs))
+	for b.Loop() {
+		add()
+	}
+	stop()
+}

@@ -1,0 +1,395 @@
+package store_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+
+	"github.com/filelessd/filelessd/internal/store"
+)
+
+// written is a log whose records are all in the write-ahead log, as a crash left it.
+type written struct {
+	db, wal []byte
+	ends    []int // of the write-ahead log after each record
+	recs    []store.Record
+}
+
+func write(t *testing.T, n int) (w written) {
+	dir := t.TempDir()
+	l := open(t, dir, store.DefaultConfig())
+	openCursor(t, l, "a", 0)
+	for i := range n {
+		r := recordOf(fmt.Sprint("damage", i))
+		_, err := l.Append(t.Context(), r)
+		must(t, err)
+		r.Seq = uint64(i) + 1
+		w.recs = append(w.recs, r)
+		info, err := os.Stat(filepath.Join(dir, "filelessd.db-wal"))
+		must(t, err)
+		w.ends = append(w.ends, int(info.Size()))
+	}
+	w.db = readFile(t, filepath.Join(dir, "filelessd.db"))
+	w.wal = readFile(t, filepath.Join(dir, "filelessd.db-wal"))
+	return w
+}
+
+// complete returns how many records the first n bytes of the write-ahead log hold.
+func (w *written) complete(n int) int {
+	i := 0
+	for i < len(w.ends) && w.ends[i] <= n {
+		i++
+	}
+	return i
+}
+
+// readable opens a log of these files and returns the records that can be read, and how many were
+// reported as damaged. It closes the log again.
+func readable(t *testing.T, db, wal []byte) (recs []store.Record, damaged int, err error) {
+	t.Helper()
+	dir := t.TempDir()
+	writeFile(t, filepath.Join(dir, "filelessd.db"), db)
+	writeFile(t, filepath.Join(dir, "filelessd.db-wal"), wal)
+	var mu sync.Mutex
+	l, err := store.Open(t.Context(), dir, store.DefaultConfig(), store.OnDamage(func(uint64, error) {
+		mu.Lock()
+		defer mu.Unlock()
+		damaged++
+	}))
+	if err != nil {
+		if !strings.Contains(err.Error(), filepath.Join(dir, "filelessd.db")) {
+			t.Errorf("the error does not name the file: %v", err)
+		}
+		return nil, 0, err
+	}
+	// A record behind the damage: readers have to get there.
+	last := recordOf("behind the damage")
+	_, aerr := l.Append(t.Context(), last)
+	ctx, cancel := context.WithCancel(t.Context())
+	if aerr != nil {
+		cancel() // the index is hit: nothing to wait for
+	}
+	for after := uint64(0); ; {
+		got, err := l.Read(ctx, after, 10)
+		if err != nil {
+			if aerr == nil {
+				t.Errorf("read behind %d: %v", after, err)
+			}
+			break
+		}
+		after = got[len(got)-1].Seq
+		if got[len(got)-1].ID == last.ID {
+			recs = append(recs, got[:len(got)-1]...)
+			break
+		}
+		recs = append(recs, got...)
+	}
+	cancel()
+	if err := l.Close(); err != nil && aerr == nil {
+		t.Errorf("close: %v", err)
+	}
+	mu.Lock()
+	defer mu.Unlock()
+	return recs, damaged, nil
+}
+
+// isPrefix fails the test unless got is a prefix of want with at least n records.
+func isPrefix(t *testing.T, got, want []store.Record, n int) {
+	t.Helper()
+	if len(got) < n || len(got) > len(want) {
+		t.Fatalf("%d records, want %d to %d", len(got), n, len(want))
+	}
+	for i, r := range got {
+		if r.Seq != want[i].Seq || r.ID != want[i].ID || !bytes.Equal(r.Body, want[i].Body) {
+			t.Fatalf("record %d is %d, %s", i, r.Seq, r.ID)
+		}
+	}
+}
+
+// TestTornWAL cuts the write-ahead log: what was complete before the cut is kept, and no more.
+func TestTornWAL(t *testing.T) {
+	t.Parallel()
+	w := write(t, 12)
+	cuts := []int{0, 1, 31, 32, 33, len(w.wal) - 1}
+	for _, end := range w.ends[6:] {
+		cuts = append(cuts, end-1, end, end+1)
+	}
+	step := 4096 + 24
+	if os.Getenv("STORE_TEST_CRASHES") != "" {
+		step = 61 // many
+	}
+	for n := w.ends[9]; n < len(w.wal); n += step {
+		cuts = append(cuts, n+17)
+	}
+	for _, n := range cuts {
+		n = min(n, len(w.wal))
+		recs, damaged, err := readable(t, w.db, w.wal[:n])
+		if err != nil || damaged > 0 {
+			t.Fatalf("cut at %d: %d damaged, %v", n, damaged, err)
+		}
+		isPrefix(t, recs, w.recs[:w.complete(n)], w.complete(n))
+	}
+}
+
+// TestFlippedWAL flips a bit of the write-ahead log: what came before it is kept.
+func TestFlippedWAL(t *testing.T) {
+	t.Parallel()
+	w := write(t, 12)
+	r := random(t)
+	for range rounds(12) {
+		wal := bytes.Clone(w.wal)
+		at := r.IntN(len(wal))
+		wal[at] ^= 1 << r.IntN(8)
+		recs, _, err := readable(t, w.db, wal)
+		if err != nil {
+			t.Fatalf("flipped byte %d: %v", at, err)
+		}
+		isPrefix(t, recs, w.recs, w.complete(at))
+	}
+}
+
+// TestFlippedFile flips bits of the main file. Whatever happens, no record comes back wrong, and
+// readers get past the damage.
+func TestFlippedFile(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	l := open(t, dir, store.DefaultConfig())
+	var want []store.Record
+	for i := range 60 {
+		want = append(want, recordOf(fmt.Sprint("flip", i)))
+	}
+	_, err := l.Append(t.Context(), want...)
+	must(t, err)
+	must(t, l.Close())
+	file := readFile(t, filepath.Join(dir, "filelessd.db"))
+	r := random(t)
+	refused, skipped := 0, 0
+	for range rounds(40) {
+		db := bytes.Clone(file)
+		for range 8 {
+			db[r.IntN(len(db))] ^= 1 << r.IntN(8)
+		}
+		recs, damaged, err := readable(t, db, nil)
+		if err != nil {
+			refused++
+			continue
+		}
+		if damaged > 0 {
+			skipped++
+		}
+		for i, r := range recs {
+			if i > 0 && r.Seq <= recs[i-1].Seq || r.Seq > 60 {
+				t.Fatalf("record %d follows %d", r.Seq, recs[i-1].Seq)
+			}
+			if w := want[r.Seq-1]; r.ID != w.ID || !bytes.Equal(r.Body, w.Body) {
+				t.Fatalf("record %d came back wrong: %q, %d bytes, want %s, %d bytes", r.Seq, r.ID, len(r.Body), w.ID, len(w.Body))
+			}
+		}
+	}
+	t.Logf("%d refused, %d with records left out", refused, skipped)
+	if skipped == 0 {
+		t.Error("no damage was found")
+	}
+}
+
+// random is the same in every short run, so that it fails for all or for none.
+func random(t *testing.T) *rand.Rand {
+	seed := uint64(1)
+	if os.Getenv("STORE_TEST_CRASHES") != "" {
+		seed = rand.Uint64()
+		t.Logf("seed %d", seed)
+	}
+	return rand.New(rand.NewPCG(seed, 0))
+}
+
+// rounds is n, or many more in a long run.
+func rounds(n int) int {
+	if os.Getenv("STORE_TEST_CRASHES") != "" {
+		return 50 * n
+	}
+	return n
+}
+
+// readAll reads the n records that a log has.
+func readAll(t *testing.T, l *store.Log, n int) (all []store.Record) {
+	t.Helper()
+	for after := uint64(0); len(all) < n; after = all[len(all)-1].Seq {
+		recs, err := l.Read(t.Context(), after, n)
+		must(t, err)
+		all = append(all, recs...)
+	}
+	return all
+}
+
+// TestDamagedRecord: one record is bad, the others are read, and one report is made.
+func TestDamagedRecord(t *testing.T) {
+	dir := t.TempDir()
+	l := open(t, dir, store.DefaultConfig())
+	for i := range 5 {
+		r := recordOf(fmt.Sprint(i))
+		r.Body = []byte(strings.Repeat(fmt.Sprint("body", i), 10))
+		_, err := l.Append(t.Context(), r)
+		must(t, err)
+	}
+	must(t, l.SaveState(t.Context(), "file", store.Change{Kind: "offset", Key: "x", Body: []byte("the offset")}))
+	must(t, l.Close())
+	path := filepath.Join(dir, "filelessd.db")
+	b := readFile(t, path)
+	for _, s := range []string{"body2body2", "the offset"} {
+		at := bytes.Index(b, []byte(s))
+		if at < 0 {
+			t.Fatalf("%q is not in the file that was closed", s)
+		}
+		b[at] ^= 4
+	}
+	writeFile(t, path, b)
+
+	var reports []string
+	l = open(t, dir, store.DefaultConfig(), store.OnDamage(func(seq uint64, err error) {
+		reports = append(reports, fmt.Sprint(seq, " ", errors.Is(err, store.ErrDamaged)))
+	}))
+	for range 2 {
+		if recs := readAll(t, l, 4); recs[1].Seq != 2 || recs[2].Seq != 4 {
+			t.Fatalf("%+v", recs)
+		}
+	}
+	if _, err := l.Get(t.Context(), recordOf("2").ID); !errors.Is(err, store.ErrDamaged) {
+		t.Errorf("get: %v", err)
+	}
+	if state, err := l.LoadState(t.Context(), "file"); err != nil || len(state) > 0 {
+		t.Errorf("state: %v, %v", state, err)
+	}
+	if s := stats(t, l); s.Damaged != 2 {
+		t.Errorf("%d damaged", s.Damaged)
+	}
+	must(t, l.Close())
+	if got := strings.Join(reports, ", "); got != "3 true, 0 true" {
+		t.Errorf("reported %s", got)
+	}
+}
+
+// TestDamageAtTheEnd: readers wait behind it and go on with what comes next.
+func TestDamageAtTheEnd(t *testing.T) {
+	dir := t.TempDir()
+	l := open(t, dir, store.DefaultConfig())
+	r := recordOf("x")
+	r.Body = []byte("the only body")
+	_, err := l.Append(t.Context(), r)
+	must(t, err)
+	must(t, l.Close())
+	path := filepath.Join(dir, "filelessd.db")
+	writeFile(t, path, bytes.Replace(readFile(t, path), []byte("the only body"), []byte("the lonely bo"), 1))
+	synctest.Test(t, func(t *testing.T) {
+		l := open(t, dir, store.DefaultConfig())
+		got := make(chan []store.Record)
+		go func() {
+			recs, err := l.Read(t.Context(), 0, 10)
+			if err != nil {
+				t.Error(err)
+			}
+			got <- recs
+		}()
+		synctest.Wait() // it waits, and does not try again and again
+		_, err = l.Append(t.Context(), recordOf("y"))
+		must(t, err)
+		if recs := <-got; len(recs) != 1 || recs[0].Seq != 2 {
+			t.Errorf("%+v", recs)
+		}
+		must(t, l.Close())
+	})
+}
+
+func TestRefusedFiles(t *testing.T) {
+	good := func(t *testing.T, sql ...string) string {
+		dir := t.TempDir()
+		l := open(t, dir, store.DefaultConfig())
+		_, err := l.Append(t.Context(), recordOf("x"))
+		must(t, err)
+		must(t, l.Close())
+		execSQL(t, filepath.Join(dir, "filelessd.db"), sql...)
+		return dir
+	}
+	for _, test := range []struct {
+		name string
+		dir  func(t *testing.T) string
+		want string
+	}{
+		{"text", func(t *testing.T) string {
+			dir := t.TempDir()
+			writeFile(t, filepath.Join(dir, "filelessd.db"), bytes.Repeat([]byte("not a database. "), 1000))
+			return dir
+		}, "DB is damaged or not a database (move it away to start with an empty log): "},
+		{"other program", func(t *testing.T) string {
+			dir := t.TempDir()
+			execSQL(t, filepath.Join(dir, "filelessd.db"), "CREATE TABLE t (x)")
+			return dir
+		}, "DB: it is the database of another program"},
+		{"other application ID", func(t *testing.T) string {
+			return good(t, "PRAGMA application_id = 7")
+		}, "DB: it is the database of another program"},
+		{"newer", func(t *testing.T) string {
+			return good(t, "PRAGMA user_version = 9")
+		}, "DB: it was written by a newer filelessd: schema 9, this one knows 1"},
+		{"no version", func(t *testing.T) string {
+			return good(t, "PRAGMA user_version = 0")
+		}, "DB: its schema has version 0, which never existed"},
+		{"cut", func(t *testing.T) string {
+			dir := good(t)
+			path := filepath.Join(dir, "filelessd.db")
+			writeFile(t, path, readFile(t, path)[:3000])
+			return dir
+		}, "DB is damaged or not a database"},
+		{"a table is gone", func(t *testing.T) string {
+			return good(t, "DROP TABLE losses")
+		}, "DB: SQL logic error: no such table: losses"},
+		{"a directory in its place", func(t *testing.T) string {
+			dir := t.TempDir()
+			must(t, os.Mkdir(filepath.Join(dir, "filelessd.db"), 0o700))
+			return dir
+		}, "DB: unable to open database file"},
+		{"a file where the directory goes", func(t *testing.T) string {
+			path := filepath.Join(t.TempDir(), "file")
+			writeFile(t, path, nil)
+			return path
+		}, "create the data directory: mkdir DIR: not a directory"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			dir := test.dir(t)
+			path := filepath.Join(dir, "filelessd.db")
+			before, _ := os.ReadFile(path)
+			for range 2 { // the lock is released
+				_, err := store.Open(t.Context(), dir, store.DefaultConfig())
+				want := strings.NewReplacer("DB", path, "DIR", dir).Replace(test.want)
+				if err == nil || !strings.HasPrefix(err.Error(), want) {
+					t.Errorf("open: %v\nwant: %s", err, want)
+				}
+			}
+			if after, _ := os.ReadFile(path); !bytes.Equal(before, after) {
+				t.Error("the file was changed")
+			}
+		})
+	}
+}
+
+func TestRefusedConfig(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "new")
+	if _, err := store.Open(t.Context(), dir, store.Config{OnFull: "explode"}); err == nil {
+		t.Error("a bad configuration was taken")
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := store.Open(ctx, dir, store.DefaultConfig()); !errors.Is(err, context.Canceled) {
+		t.Errorf("open: %v", err)
+	}
+	if _, err := os.Stat(dir); err == nil {
+		t.Error("a directory was made")
+	}
+}

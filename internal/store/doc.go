@@ -1,0 +1,70 @@
+// Package store is the one durable log of filelessd. A record is in it before its source is
+// acknowledged, every sink is a cursor over it, and whatever a sink must not forget (dead letters,
+// parked deliveries, rate state) is settled in the transaction that moves its cursor.
+//
+// # Why SQLite
+//
+// The log needs four things at once: a record is on the disk when Append returns, a record is found
+// by its ID so that a repeat adds nothing, a cursor moves together with the state that belongs to
+// it, and a file that lost its tail opens again with everything before the tear. SQLite in WAL mode
+// with synchronous=FULL does all four in one file that any sqlite3 program can read while filelessd
+// runs. modernc.org/sqlite is SQLite translated to Go, so the program stays one static binary.
+//
+// Rejected:
+//
+//   - Segment files of our own: twice as fast, but the index by ID, atomic settling, retention and
+//     repair would all be ours to write and to prove.
+//   - bbolt: a torn file panics at open, a flipped bit in a value goes unseen, and a synced write
+//     takes twice as long.
+//   - pebble: as fast and as safe, for twice the binary and several times the memory.
+//   - embedded NATS JetStream: with its defaults it acknowledges up to two minutes before it syncs;
+//     syncing always, it is the slowest by far.
+//   - database/sql between us and the driver: its pool, its copy of every value and its conversions
+//     cost a tenth of an append and add nothing to connections that have one owner each.
+//   - Inserts of many rows in one statement, and pages of 8, 16 or 32 KB: measured, no faster where
+//     it counts, which is a log that holds some hundred thousand records already.
+//
+// What SQLite lacks is a checksum in its main file, so each record carries a CRC-32C over all of its
+// columns, and each piece of state one of its own. They are checked on every read. Readers follow
+// the sequence numbers, which have no holes, and not only the order of the index; where something
+// is not as it should be they read number by number, and leave out what can not be read once they
+// have found a record behind it. Nothing is left out while the disk does not answer at all.
+//
+// # How it works
+//
+// One goroutine owns the connection that writes. It takes everything that waits into one
+// transaction, commits, and only then tells those who wait: that is the group commit. An Append
+// commits at once; a Settle may wait 20 ms for company. The same goroutine prunes and gives free
+// pages back, one small transaction between two groups at a time. Readers have connections of their
+// own, and mostly need none: the newest 4 MB stay in memory.
+//
+// # The file
+//
+// The directory holds filelessd.db, its -wal and -shm, and lock, which a running process keeps
+// locked with flock. application_id is 0x666c7364 ("flsd"), user_version the version of the schema.
+//
+//	records  seq       sequence number, never used twice
+//	         appended  when the log took it, milliseconds since 1970: retention counts from here
+//	         time      what its maker says, nanoseconds since 1970
+//	         crc       CRC-32C over body, id, the type of id (0 blob, 1 text), time and seq
+//	         id        32 bytes (a SHA-256) as a blob, any other id as text; unique
+//	         body      what was appended
+//	cursors  name, pos (everything up to it is settled), seen (last used, milliseconds since 1970)
+//	state    scope ('cursor' or 'owner'), owner, kind, key, crc, body
+//	losses   what drop_oldest took from a cursor and nobody was told of yet
+//	meta     pruned: no record up to here exists any more; probe: written to test a disk that failed
+//
+// The view record_text shows records with id and body as text and the times as dates.
+//
+// # Room
+//
+// What counts against Config.MaxBytes is the pages in use and the write-ahead log. Free pages inside
+// the file are filled before it grows, so they are only counted once they would have to be given
+// back; more of them than a few commits fill are returned to the file system. A reserve for the
+// write-ahead log and the next commits is set aside, so that the files as a whole stay below the
+// limit. A write-ahead log that somebody else's long read keeps from being reset counts up to a
+// quarter of the limit: removing records could not shrink it.
+//
+// State is never removed to make room. Whoever keeps much of it has to bound it: what it takes is
+// not there for records.
+package store

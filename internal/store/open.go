@@ -1,0 +1,155 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"modernc.org/sqlite"
+)
+
+// checkedAtOpen is how many of the newest records Open reads and checks.
+const checkedAtOpen = 100
+
+// Option changes how a log is opened. Callbacks run one after the other on a goroutine of their
+// own: they may use the log, but not close it.
+type Option func(*options)
+
+type options struct {
+	every    time.Duration
+	onLoss   func(cursor string, records int, first, last uint64)
+	onDamage func(seq uint64, err error)
+	onForget func(cursor string, pos uint64)
+}
+
+// MaintainEvery sets how often old records and forgotten cursors are looked for: a minute if
+// nothing else is said.
+func MaintainEvery(d time.Duration) Option { return func(o *options) { o.every = d } }
+
+// OnLoss sets what is told that drop_oldest took records from a cursor, between the sequence numbers
+// first and last. A loss is remembered in the log until f returned, so one that a crash left
+// untold is told after the next Open; losses that come while f runs are told as one.
+func OnLoss(f func(cursor string, records int, first, last uint64)) Option {
+	return func(o *options) { o.onLoss = f }
+}
+
+// OnDamage sets what is told of a record that can not be read and is skipped, once a record. Number
+// 0 means another part of the file.
+func OnDamage(f func(seq uint64, err error)) Option {
+	return func(o *options) { o.onDamage = f }
+}
+
+// OnForget sets what is told that a cursor nobody used for a day is gone, and its state with it.
+func OnForget(f func(cursor string, pos uint64)) Option {
+	return func(o *options) { o.onForget = f }
+}
+
+// limits is what follows from Config.MaxBytes.
+type limits struct {
+	Config
+	body       int   // the largest body
+	group      int   // bytes of one transaction
+	checkpoint int64 // bytes of write-ahead log that are merged into the file
+	reserve    int64 // what the write-ahead log may need
+	high       int64 // above this many bytes in use, records have to go
+	low        int64 // until no more than this are in use
+	keepFree   int64 // bytes of free pages that stay in the file
+}
+
+func newLimits(c Config) limits {
+	m := int64(c.MaxBytes)
+	l := limits{
+		Config:     c,
+		body:       int(min(m/8, 64<<20)),
+		group:      int(min(m/32, 4<<20)),
+		checkpoint: min(m/16, 8<<20),
+	}
+	l.reserve = 2 * l.checkpoint
+	l.keepFree = 2 * int64(l.group)
+	l.high = m - l.keepFree
+	l.low = l.high - l.keepFree
+	return l
+}
+
+// Open opens the log in dir, and creates both if they are not there. It fails if another process
+// has it, or if the file there is not a log that this version can read.
+func Open(ctx context.Context, dir string, c Config, opts ...Option) (*Log, error) {
+	o := options{
+		every:    time.Minute,
+		onLoss:   func(string, int, uint64, uint64) {},
+		onDamage: func(uint64, error) {},
+		onForget: func(string, uint64) {},
+	}
+	for _, opt := range opts {
+		opt(&o)
+	}
+	if err := errors.Join(ctx.Err(), c.Validate()); err != nil {
+		return nil, err
+	}
+	dir, err := filepath.Abs(dir)
+	if err != nil {
+		return nil, err
+	}
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, fmt.Errorf("create the data directory: %w", err)
+	}
+	l := &Log{path: filepath.Join(dir, "filelessd.db"), limits: newLimits(c)}
+	l.queue = newQueue(l.limits.group)
+	if l.lock, err = lockDir(dir); err != nil {
+		return nil, err
+	}
+	if err := l.open(o); err != nil {
+		return nil, errors.Join(err, l.release())
+	}
+	return l, nil
+}
+
+func (l *Log) open(o options) error {
+	// fdatasync is as durable and leaves out the file's times; it is SQLite's own choice wherever
+	// its build can find it. Where the system has none, fsync stays.
+	if _, err := sqlite.Fdatasync(true); err != nil && !errors.Is(err, sqlite.ErrFdatasyncUnavailable) {
+		return err
+	}
+	if err := prepareFile(l.path); err != nil {
+		return err
+	}
+	l.notify = newNotifier(o, l.told)
+	w, err := newWriter(l, o.every)
+	l.writer = w
+	if err == nil {
+		err = w.load()
+	}
+	if err == nil {
+		l.tail.floor = w.last
+		l.newest.Store(w.last)
+		l.readers, err = openReaders(l.path)
+	}
+	if err == nil {
+		err = l.checkNewest()
+	}
+	if err != nil {
+		return explain(l.path, err)
+	}
+	go l.notify.loop()
+	go w.loop()
+	return nil
+}
+
+// checkNewest reads the newest records, where a crash would have left its marks. A file that SQLite
+// can not read there is not opened; a record that is damaged is left to those who read it.
+func (l *Log) checkNewest() error {
+	r, newest := l.readers.all[0], l.LastSeq()
+	first := newest - min(newest, checkedAtOpen) + 1
+	for seq := max(first, l.pruned+1); seq <= newest; seq++ {
+		_, err := r.number(seq)
+		if errors.Is(err, ErrDamaged) {
+			l.report([]damage{{seq, err}})
+		} else if err != nil {
+			return err
+		}
+	}
+	return nil
+}

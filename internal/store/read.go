@@ -1,0 +1,164 @@
+package store
+
+import (
+	"context"
+	"database/sql/driver"
+	"errors"
+	"fmt"
+)
+
+// Read returns records behind after, in order: at most limit of them, and no more than about 1 MiB.
+// It waits for the first. A record that is damaged is left out and reported to OnDamage.
+//
+// An error other than that of ctx and ErrClosed means that nothing from there to the end of the log
+// can be read, for the time being or until something is appended: try again later.
+func (l *Log) Read(ctx context.Context, after uint64, limit int) ([]Record, error) {
+	limit = max(limit, 1)
+	for {
+		recs, wake, floor, err := l.tail.read(after, limit)
+		if err != nil || len(recs) > 0 {
+			return recs, err
+		}
+		if wake == nil {
+			s, err := l.fromDisk(ctx, after, limit)
+			if err != nil || len(s.recs) > 0 {
+				return s.recs, err
+			}
+			if after = s.last; !s.more {
+				after = max(after, floor)
+			}
+			continue
+		}
+		select {
+		case <-wake:
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
+}
+
+// Get returns the record with this ID: ErrNotFound if there is none, an error that wraps ErrDamaged
+// if it can not be read.
+func (l *Log) Get(ctx context.Context, id string) (rec Record, err error) {
+	err = l.reading(ctx, func(r *reader) error {
+		found := false
+		err := r.byID.each(func(row []driver.Value) (err error) {
+			found = true
+			if rec, err = decode(row); err != nil {
+				seq, _ := row[0].(int64)
+				l.report([]damage{{uint64(seq), err}})
+			}
+			return err
+		}, encodeID(id))
+		switch {
+		case isCorrupt(err):
+			return fmt.Errorf("%s: record %.64q: %w: %w", l.path, id, ErrDamaged, err)
+		case err != nil:
+			return fmt.Errorf("%s: record %.64q: %w", l.path, id, err)
+		case !found:
+			return fmt.Errorf("%.64q: %w", id, ErrNotFound)
+		}
+		return nil
+	})
+	return rec, err
+}
+
+func (l *Log) fromDisk(ctx context.Context, after uint64, limit int) (s span, err error) {
+	err = l.reading(ctx, func(r *reader) error {
+		after = max(after, l.prunedTo())
+		if s = r.span(after, limit); len(s.recs) > 0 || !s.more {
+			return nil
+		}
+		if s, err = r.probe(ctx, after+1, l.LastSeq(), limit); err != nil {
+			return fmt.Errorf("read %s: %w", l.path, err)
+		}
+		l.report(s.bad)
+		return nil
+	})
+	return s, err
+}
+
+func (l *Log) report(bad []damage) {
+	for _, d := range bad {
+		l.notify.damage(d.seq, fmt.Errorf("%s: record %d: %w", l.path, d.seq, d.err))
+	}
+}
+
+func (l *Log) reading(ctx context.Context, f func(*reader) error) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	r, err := l.readers.get(ctx)
+	if err != nil {
+		return err
+	}
+	defer l.readers.put(r)
+	return f(r)
+}
+
+// damage is a record that can not be read.
+type damage struct {
+	seq uint64
+	err error
+}
+
+// span is what one look at a part of the log brought.
+type span struct {
+	recs  []Record
+	bytes int // of their bodies
+	bad   []damage
+	last  uint64 // everything up to it was looked at
+	more  bool   // and there is more behind it
+}
+
+// add takes a record, and reports whether it was the last that may be taken at once.
+func (s *span) add(rec Record, limit int) (full bool) {
+	s.recs = append(s.recs, rec)
+	s.bytes += len(rec.Body)
+	s.last = rec.Seq
+	return len(s.recs) >= limit || s.bytes >= readBytes
+}
+
+// reader is a connection that only reads.
+type reader struct {
+	db                             *conn
+	behind, one, next, byID, state *stmt
+}
+
+func openReader(path string) (*reader, error) {
+	db, err := connect(path, "busy_timeout(5000)", "cache_size(-2000)", "mmap_size(0)", "query_only(1)")
+	if err != nil {
+		return nil, err
+	}
+	r := &reader{db: db}
+	err = db.keep(map[**stmt]string{
+		&r.behind: selectRecord + "seq > ? ORDER BY seq",
+		&r.one:    selectRecord + "seq = ?",
+		&r.next:   "SELECT seq FROM records WHERE seq > ? ORDER BY seq LIMIT 1",
+		&r.byID:   selectRecord + "id = ?",
+		&r.state:  selectState,
+	})
+	if err != nil {
+		return nil, errors.Join(err, db.Close())
+	}
+	return r, nil
+}
+
+// span reads forward from after, up to the first thing that is not as it should be. With more and no
+// records, that is what comes next.
+func (r *reader) span(after uint64, limit int) span {
+	s := span{last: after}
+	err := r.behind.each(func(row []driver.Value) error {
+		rec, err := decode(row)
+		if err == nil && rec.Seq != s.last+1 {
+			err = errMissing // a damaged index may lead anywhere
+		}
+		if err == nil && s.add(rec, limit) {
+			s.more = true
+			return errStop
+		}
+		return err
+	}, int64(after))
+	s.more = s.more || err != nil
+	return s
+}

@@ -1,0 +1,166 @@
+package store
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"syscall"
+)
+
+const (
+	applicationID = 0x666c7364 // "flsd", where file(1) and sqlite3 find it
+	schemaVersion = 1
+)
+
+// No STRICT tables: sqlite3 programs from before 2021 could not read the file.
+const schema = `
+CREATE TABLE records (
+	seq      INTEGER PRIMARY KEY,
+	appended INTEGER NOT NULL,
+	time     INTEGER NOT NULL,
+	crc      INTEGER NOT NULL,
+	id       BLOB NOT NULL UNIQUE,
+	body     BLOB NOT NULL
+);
+CREATE TABLE cursors (
+	name TEXT PRIMARY KEY,
+	pos  INTEGER NOT NULL,
+	seen INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE state (
+	scope TEXT NOT NULL,
+	owner TEXT NOT NULL,
+	kind  TEXT NOT NULL,
+	key   TEXT NOT NULL,
+	crc   INTEGER NOT NULL,
+	body  BLOB NOT NULL,
+	PRIMARY KEY (scope, owner, kind, key)
+);
+CREATE TABLE losses (
+	id      INTEGER PRIMARY KEY,
+	cursor  TEXT NOT NULL,
+	records INTEGER NOT NULL,
+	first   INTEGER NOT NULL,
+	last    INTEGER NOT NULL
+);
+CREATE TABLE meta (
+	name  TEXT PRIMARY KEY,
+	value INTEGER NOT NULL
+) WITHOUT ROWID;
+INSERT INTO meta VALUES ('pruned', 0), ('probe', 0);
+CREATE VIEW record_text AS SELECT
+	seq,
+	strftime('%Y-%m-%dT%H:%M:%fZ', appended / 1000.0, 'unixepoch') AS appended,
+	strftime('%Y-%m-%dT%H:%M:%fZ', time / 1000000000.0, 'unixepoch') AS time,
+	CASE typeof(id) WHEN 'blob' THEN lower(hex(id)) ELSE id END AS id,
+	CAST(body AS TEXT) AS body
+FROM records;
+`
+
+// prepareFile makes sure that the file at path is a log of this version, and creates one where
+// there is none. It looks before it writes, so that a file of another program stays as it is.
+func prepareFile(path string) error {
+	created, err := createFile(path)
+	if err != nil {
+		return err
+	}
+	db, err := connect(path, "busy_timeout(5000)")
+	if err != nil {
+		return explain(path, err)
+	}
+	blank, err := inspect(db)
+	if err == nil && blank {
+		err = createSchema(db)
+	}
+	if err = errors.Join(err, db.Close()); err != nil {
+		return explain(path, err)
+	}
+	if created {
+		return syncDirs(filepath.Dir(path))
+	}
+	return nil
+}
+
+// createFile creates the file if it is not there, readable for its owner only; SQLite gives its
+// -wal and -shm the same permissions.
+func createFile(path string) (created bool, err error) {
+	if _, err := os.Stat(path); err == nil {
+		return false, nil // not even opened: a close would drop SQLite's locks on it
+	}
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return false, fmt.Errorf("create the log: %w", err)
+	}
+	return true, f.Close()
+}
+
+// inspect reports whether the database is empty, and says what is wrong if it is not a log.
+func inspect(db *conn) (blank bool, err error) {
+	id, err := db.integer("PRAGMA application_id")
+	if err != nil {
+		return false, err
+	}
+	version, err := db.integer("PRAGMA user_version")
+	if err != nil {
+		return false, err
+	}
+	objects, err := db.integer("SELECT count(*) FROM sqlite_master")
+	if err != nil {
+		return false, err
+	}
+	switch {
+	case id == 0 && version == 0 && objects == 0:
+		return true, nil
+	case id != applicationID:
+		return false, errors.New("it is the database of another program")
+	case version > schemaVersion:
+		return false, fmt.Errorf("it was written by a newer filelessd: schema %d, this one knows %d",
+			version, schemaVersion)
+	case version < 1:
+		return false, fmt.Errorf("its schema has version %d, which never existed", version)
+	}
+	return false, nil
+}
+
+func createSchema(db *conn) error {
+	return db.exec("PRAGMA auto_vacuum = INCREMENTAL;" + // has to come before anything is written
+		"PRAGMA journal_mode = WAL;" +
+		"PRAGMA synchronous = FULL;" +
+		"BEGIN IMMEDIATE;" + schema +
+		"PRAGMA application_id = " + strconv.Itoa(applicationID) + ";" +
+		"PRAGMA user_version = " + strconv.Itoa(schemaVersion) + ";" +
+		"COMMIT;" +
+		"PRAGMA wal_checkpoint(TRUNCATE)") // the file alone is a log from here on
+}
+
+// explain names the file in an error of the database, and says what can be done where SQLite's own
+// words do not.
+func explain(path string, err error) error {
+	if isCorrupt(err) {
+		return fmt.Errorf("%s is damaged or not a database (move it away to start with an empty log): %w", path, err)
+	}
+	return fmt.Errorf("%s: %w", path, err)
+}
+
+// syncDirs makes a new file in dir, and dir itself, survive a power cut.
+func syncDirs(dir string) error {
+	for _, d := range []string{dir, filepath.Dir(dir)} {
+		f, err := os.Open(d)
+		if err != nil {
+			if d != dir && errors.Is(err, os.ErrPermission) {
+				continue // a parent that we may pass but not read; it was there before
+			}
+			return err
+		}
+		err = f.Sync()
+		if errors.Is(err, syscall.EINVAL) {
+			err = nil // a file system that does not sync directories
+		}
+		if err := errors.Join(err, f.Close()); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,54 @@
+package store
+
+import "strconv"
+
+const (
+	selectRecord = "SELECT seq, time, crc, id, body FROM records WHERE "
+	selectState  = "SELECT kind, key, crc, body FROM state WHERE scope = ? AND owner = ? ORDER BY kind, key"
+)
+
+// statements are what the writer does to the database, compiled once.
+type statements struct {
+	begin, commit, rollback, probe           *stmt
+	insertRecord, oldest, prune, setPruned   *stmt
+	cursor, putCursor, moveCursor            *stmt
+	seenCursor, delCursor                    *stmt
+	readState, putState, delState, dropState *stmt
+	putLoss, delLoss                         *stmt
+	pages, freePages, vacuum, mergeWAL       *stmt
+}
+
+func (s *statements) prepare(db *conn) error {
+	return db.keep(map[**stmt]string{
+		&s.begin:    "BEGIN IMMEDIATE",
+		&s.commit:   "COMMIT",
+		&s.rollback: "ROLLBACK",
+		&s.probe:    "UPDATE meta SET value = ? WHERE name = 'probe'",
+
+		// ifnull, here and below: the driver binds an empty blob as NULL.
+		&s.insertRecord: "INSERT INTO records VALUES (?, ?, ?, ?, ?, ifnull(?, x'')) ON CONFLICT (id) DO NOTHING",
+		&s.oldest:       "SELECT seq, appended, length(body) FROM records WHERE seq > ? ORDER BY seq",
+		&s.prune:        "DELETE FROM records WHERE seq <= ?",
+		&s.setPruned:    "UPDATE meta SET value = ? WHERE name = 'pruned'",
+
+		&s.cursor:     "SELECT pos FROM cursors WHERE name = ?",
+		&s.putCursor:  "INSERT INTO cursors VALUES (?, ?, ?)",
+		&s.moveCursor: "UPDATE cursors SET pos = max(pos, ?), seen = ? WHERE name = ?",
+		&s.seenCursor: "UPDATE cursors SET seen = ? WHERE name = ?",
+		&s.delCursor:  "DELETE FROM cursors WHERE name = ?",
+
+		&s.readState: selectState,
+		&s.putState: "INSERT INTO state VALUES (?, ?, ?, ?, ?, ifnull(?, x'')) " +
+			"ON CONFLICT DO UPDATE SET crc = excluded.crc, body = excluded.body",
+		&s.delState:  "DELETE FROM state WHERE scope = ? AND owner = ? AND kind = ? AND key = ?",
+		&s.dropState: "DELETE FROM state WHERE scope = ? AND owner = ?",
+
+		&s.putLoss: "INSERT INTO losses VALUES (?, ?, ?, ?, ?)",
+		&s.delLoss: "DELETE FROM losses WHERE id = ?",
+
+		&s.pages:     "PRAGMA page_count",
+		&s.freePages: "PRAGMA freelist_count",
+		&s.vacuum:    "PRAGMA incremental_vacuum(" + strconv.Itoa(vacuumStep) + ")",
+		&s.mergeWAL:  "PRAGMA wal_checkpoint(PASSIVE)",
+	})
+}

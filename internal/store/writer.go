@@ -1,0 +1,232 @@
+package store
+
+import (
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+)
+
+// retryFailed is how often a disk that failed is tried when nobody appends.
+const retryFailed = time.Second
+
+// writer owns the one connection that writes. All its methods run on one goroutine.
+type writer struct {
+	log    *Log
+	limits limits
+	queue  *queue
+	db     *conn
+	every  time.Duration
+	opened time.Time
+	done   chan struct{}
+
+	last     uint64 // sequence number of the newest record
+	pageSize int64
+	due      bool // a look for what is old is due
+	tidying  bool // and has more to do
+	failed   bool // the last transaction failed
+	full     bool // there is no room, and none can be made
+	grown    int  // bytes that were written since used was called
+	lossRow  int64
+
+	statements
+}
+
+func newWriter(l *Log, every time.Duration) (*writer, error) {
+	w := &writer{
+		log: l, limits: l.limits, queue: l.queue, every: every,
+		opened: time.Now(), done: make(chan struct{}),
+	}
+	var err error
+	if w.db, err = connect(l.path, "busy_timeout(5000)"); err != nil {
+		return nil, err
+	}
+	if w.pageSize, err = w.db.integer("PRAGMA page_size"); err != nil {
+		return w, err
+	}
+	if mode, err := w.db.text("PRAGMA journal_mode = WAL"); err != nil {
+		return w, err
+	} else if mode != "wal" {
+		return w, errors.New("no write-ahead log is possible on this file system (is it on the network?)")
+	}
+	err = w.db.exec("PRAGMA synchronous = FULL; PRAGMA mmap_size = 0;" +
+		"PRAGMA cache_size = -2000; PRAGMA temp_store = MEMORY;" +
+		"PRAGMA journal_size_limit = " + strconv.FormatInt(l.limits.reserve, 10) + ";" +
+		"PRAGMA wal_autocheckpoint = " + strconv.FormatInt(l.limits.checkpoint/w.pageSize, 10))
+	if err != nil {
+		return w, err
+	}
+	return w, w.prepare(w.db)
+}
+
+// load reads what the writer keeps in memory.
+func (w *writer) load() error {
+	// Of several, so that damage to the last one does not have numbers repeat.
+	newest, err := w.db.integer("SELECT max(seq) FROM (SELECT seq FROM records ORDER BY seq DESC LIMIT 100)")
+	if err != nil {
+		return err
+	}
+	pruned, err := w.db.integer("SELECT value FROM meta WHERE name = 'pruned'")
+	if err != nil {
+		return err
+	}
+	w.last = uint64(max(newest, pruned))
+	w.log.pruned = uint64(pruned)
+	if err := w.loadCursors(); err != nil {
+		return err
+	}
+	if err := w.loadLosses(); err != nil {
+		return err
+	}
+	for _, c := range w.log.cursors {
+		// After a cut write-ahead log a cursor can be ahead of what is left. What it passed must
+		// not get a second meaning.
+		w.last = max(w.last, c.pos)
+	}
+	return w.measure()
+}
+
+// batch is what one transaction does. It takes effect once the commit returned.
+type batch struct {
+	last     uint64 // the newest sequence number, those of this transaction included
+	appended []Record
+	then     []func()
+}
+
+// after has f run once the transaction is on the disk.
+func (b *batch) after(f func()) { b.then = append(b.then, f) }
+
+// loop writes until the queue is closed and empty.
+func (w *writer) loop() {
+	defer close(w.done)
+	tick := time.NewTicker(w.every)
+	defer tick.Stop()
+	w.due = true
+	for {
+		select {
+		case <-tick.C:
+			w.due = true
+		default:
+		}
+		group, sleep, open := w.queue.take()
+		switch {
+		case len(group) > 0:
+			w.write(group)
+			w.makeRoom()
+		case !open:
+			if !w.failed {
+				w.noteErr(w.leave())
+			}
+			return
+		case !w.due && (!w.tidying || w.failed):
+			w.due = w.sleep(sleep, tick.C)
+			continue
+		}
+		w.chore() // one small step, so that no group waits long
+	}
+}
+
+// sleep waits for work, and reports whether it is maintenance. d bounds it; 0 does not.
+func (w *writer) sleep(d time.Duration, tick <-chan time.Time) (due bool) {
+	retry := w.failed && d == 0
+	if retry {
+		d = retryFailed
+	}
+	var over <-chan time.Time
+	if d > 0 {
+		t := time.NewTimer(d)
+		defer t.Stop()
+		over = t.C
+	}
+	select {
+	case <-w.queue.wake:
+	case <-tick:
+		return true
+	case <-over:
+		if retry {
+			w.noteErr(w.transact(func(*batch) error {
+				_, err := w.probe.exec(time.Now().UnixMilli())
+				return err
+			}))
+		}
+	}
+	return false
+}
+
+// write runs a group as one transaction and tells those who wait for it.
+func (w *writer) write(group []*request) {
+	err := w.transact(func(b *batch) error {
+		for _, r := range group {
+			if err := r.run(b); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	w.noteErr(err)
+	for _, r := range group {
+		w.grown += r.size
+		if err != nil {
+			r.err = err
+		}
+		close(r.done)
+	}
+}
+
+// noteErr keeps what Err returns. Only transactions that callers wait for count, and the tries of
+// a disk that failed.
+func (w *writer) noteErr(err error) {
+	w.failed = err != nil
+	if err == nil && w.full {
+		err = ErrFull
+	}
+	w.log.setErr(err)
+}
+
+// transact runs do between BEGIN and COMMIT. When it returns nil, all of it is on the disk and in
+// effect; otherwise nothing is.
+func (w *writer) transact(do func(*batch) error) error {
+	b := batch{last: w.last}
+	_, err := w.begin.exec()
+	if err == nil {
+		if err = do(&b); err == nil {
+			_, err = w.commit.exec()
+		}
+		if err != nil {
+			// SQLite has rolled back already after some errors, and says so with another one.
+			_, _ = w.rollback.exec()
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("write %s: %w", w.log.path, err)
+	}
+	w.last = b.last
+	w.log.newest.Store(w.last)
+	if len(b.appended) > 0 {
+		w.log.tail.push(b.appended)
+	}
+	for _, f := range b.then {
+		f()
+	}
+	return nil
+}
+
+// insert adds records, and returns how many were new.
+func (w *writer) insert(b *batch, entries []entry, now time.Time) (added int, err error) {
+	for i := range entries {
+		e := &entries[i]
+		seq := b.last + 1
+		n, err := w.insertRecord.exec(int64(seq), now.UnixMilli(), e.nanos, int64(withSeq(e.sum, seq)), e.id, e.Body)
+		if err != nil {
+			return 0, err
+		}
+		if n == 0 {
+			continue
+		}
+		e.Seq = seq
+		b.last = seq
+		b.appended = append(b.appended, e.Record)
+		added++
+	}
+	return added, nil
+}
