@@ -1,0 +1,184 @@
+package deliver
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"time"
+
+	"github.com/filelessd/filelessd/internal/store"
+	"github.com/filelessd/filelessd/pkg/report"
+	"github.com/filelessd/filelessd/pkg/sink"
+)
+
+// Kinds of what a worker remembers beside its cursor.
+const (
+	kindParked = "parked"
+	kindDead   = "dead"
+)
+
+// mostParkedPause is the longest pause between tries of a parked report.
+const mostParkedPause = time.Hour
+
+// Undelivered is a report that the sink did not take, as it is kept: parked, or as a dead letter. It
+// holds the report itself, so that the log may forget it.
+type Undelivered struct {
+	ID       string          `json:"id"`
+	Seq      uint64          `json:"seq"`
+	Time     time.Time       `json:"time"`  // when the report was made
+	Since    time.Time       `json:"since"` // of the first failure
+	At       time.Time       `json:"at"`    // of the last one
+	Next     time.Time       `json:"next"`  // of a parked one: not before
+	Attempts int             `json:"attempts"`
+	Error    string          `json:"error"`
+	Report   json.RawMessage `json:"report"`
+}
+
+// parked is a record that the sink did not take while it took others.
+type parked struct {
+	Undelivered
+	report *report.Report
+	about  string
+	flying bool
+}
+
+// park takes a failing record out of the window, and what follows it about the same thing with it.
+func (w *Worker) park(i *item, err error) {
+	now := time.Now()
+	w.Logger.Warn().Err(err).Str("id", i.record.ID).Int("attempts", i.failures).
+		Msg("the sink takes other reports but not this one; it is parked and tried from time to time")
+	p := w.setAside(i, undelivered(i.record, i.failures, i.first, now, err))
+	p.Next = now.Add(w.parkedPause(p, err))
+	w.remember(kindParked, &p.Undelivered)
+	for len(w.chains[i.about]) > 0 {
+		w.follow(w.chains[i.about][0])
+	}
+}
+
+// follow parks a record that has a parked one about the same thing before it. It goes when that one
+// has gone.
+func (w *Worker) follow(i *item) {
+	p := w.setAside(i, undelivered(i.record, 0, time.Time{}, time.Time{}, errBehindParked))
+	w.remember(kindParked, &p.Undelivered)
+}
+
+func (w *Worker) setAside(i *item, u Undelivered) *parked {
+	p := &parked{Undelivered: u, report: i.report, about: i.about}
+	w.parked[p.ID] = p
+	w.Metrics.count(w.Name, Parked)
+	w.close(i)
+	return p
+}
+
+var errBehindParked = errors.New("waits for a parked report about the same alert")
+
+// parkedAbout returns the first parked record about the same thing.
+func (w *Worker) parkedAbout(about string) (first *parked) {
+	for _, p := range w.parked {
+		if p.about == about && (first == nil || p.Seq < first.Seq) {
+			first = p
+		}
+	}
+	return first
+}
+
+// dueParked reports whether p may be tried now.
+func (w *Worker) dueParked(p *parked, now time.Time) bool {
+	return !p.flying && !p.Next.After(now) && w.parkedAbout(p.about) == p
+}
+
+// parkedPause doubles from the longest ordinary pause.
+func (w *Worker) parkedPause(p *parked, err error) time.Duration {
+	slow := Retry{Initial: w.Policy.Retry.Max, Max: max(w.Policy.Retry.Max, mostParkedPause)}
+	return max(backoff(slow, max(1, p.Attempts-parkAfter+1)), sink.Delay(err))
+}
+
+func (w *Worker) startParked(ctx context.Context, p *parked) {
+	p.flying = true
+	w.fly(ctx, p.report, result{parked: p})
+}
+
+func (w *Worker) finishParked(r result) {
+	p := r.parked
+	p.flying = false
+	if r.cut {
+		return
+	}
+	now := time.Now()
+	p.At = now
+	if p.Attempts++; p.Attempts == 1 {
+		p.Since = now
+	}
+	switch {
+	case r.err == nil:
+		w.Metrics.delivered(w.Name, now.Sub(p.Time))
+		w.accepted()
+		w.unpark(p)
+	case sink.IsPermanent(r.err) || now.Sub(p.Since) > w.Policy.Retry.GiveUp:
+		w.Logger.Error().Err(r.err).Str("id", p.ID).Msg("a parked report is now with the dead letters")
+		p.Error = r.err.Error()
+		w.unpark(p)
+		w.buryUndelivered(p.Undelivered)
+	default:
+		w.Metrics.count(w.Name, Failed)
+		w.noteFailure(r.err, now)
+		p.Error = r.err.Error()
+		p.Next = now.Add(w.parkedPause(p, r.err))
+		w.remember(kindParked, &p.Undelivered)
+		if w.breaker.open {
+			w.failing(r.err, now)
+		}
+	}
+}
+
+func (w *Worker) unpark(p *parked) {
+	delete(w.parked, p.ID)
+	w.changes = append(w.changes, store.Change{Kind: kindParked, Key: p.ID})
+}
+
+func (w *Worker) restoreParked(c store.Change) {
+	p := &parked{report: new(report.Report)}
+	err := json.Unmarshal(c.Body, &p.Undelivered)
+	if err == nil {
+		err = json.Unmarshal(p.Report, p.report)
+	}
+	if err != nil {
+		w.Logger.Error().Err(err).Str("id", c.Key).Msg("a parked report can not be read; it stays where it is")
+		return
+	}
+	p.about = aboutOf(p.report)
+	w.parked[p.ID] = p
+}
+
+// bury puts a record among the dead letters.
+func (w *Worker) bury(r store.Record, attempts int, since time.Time, err error) {
+	w.buryUndelivered(undelivered(r, attempts, since, time.Now(), err))
+}
+
+func (w *Worker) buryUndelivered(u Undelivered) {
+	u.Next = time.Time{}
+	w.remember(kindDead, &u)
+	w.Metrics.count(w.Name, Dead)
+	w.Metrics.buried(w.Name)
+}
+
+func (w *Worker) remember(kind string, u *Undelivered) {
+	body, err := json.Marshal(u)
+	if err != nil {
+		w.Logger.Error().Err(err).Str("id", u.ID).Msg("a report can not be kept")
+		return
+	}
+	w.changes = append(w.changes, store.Change{Kind: kind, Key: u.ID, Body: body})
+}
+
+func undelivered(r store.Record, attempts int, since, at time.Time, err error) Undelivered {
+	body := json.RawMessage(r.Body)
+	if !json.Valid(body) {
+		// Whatever it is, it is not lost: as a JSON string, in base64.
+		body, _ = json.Marshal(r.Body) //nolint:errchkjson // bytes always marshal
+	}
+	return Undelivered{
+		ID: r.ID, Seq: r.Seq, Time: r.Time, Since: since, At: at, Attempts: attempts,
+		Error: err.Error(), Report: body,
+	}
+}

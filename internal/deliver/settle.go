@@ -1,0 +1,53 @@
+package deliver
+
+import (
+	"context"
+	"time"
+
+	"github.com/filelessd/filelessd/internal/store"
+)
+
+// settlement is the end of one attempt to move the cursor.
+type settlement struct {
+	upTo    uint64
+	changes []store.Change
+	err     error
+}
+
+// settleTimeout bounds one attempt. That one was cut short does no harm: it is repeated.
+const settleTimeout = 10 * time.Second
+
+// settle moves the cursor on disk behind what is done, with everything that must be remembered. One
+// attempt is under way at a time; what gathers meanwhile goes with the next.
+func (w *Worker) settle() {
+	w.advance()
+	upTo := w.position()
+	if w.settling || time.Now().Before(w.settleAfter) || upTo == w.settled && len(w.changes) == 0 {
+		return
+	}
+	changes := w.changes
+	w.changes = nil
+	w.settling = true
+	go func() {
+		ctx, cancel := context.WithTimeout(context.Background(), settleTimeout)
+		defer cancel()
+		w.settles <- settlement{upTo, changes, w.Log.Settle(ctx, w.Name, upTo, changes...)}
+	}()
+}
+
+func (w *Worker) settledUpTo(s settlement) {
+	w.settling = false
+	if s.err != nil {
+		w.changes = append(s.changes, w.changes...)
+		if w.settleFailures++; w.settleFailures == 1 {
+			w.Logger.Error().Err(s.err).Msg("can not save how far the sink is; trying again")
+		}
+		w.settleAfter = time.Now().Add(backoff(w.Policy.Retry, w.settleFailures))
+		return
+	}
+	if w.settleFailures > 0 {
+		w.Logger.Info().Msg("how far the sink is can be saved again")
+	}
+	w.settleFailures = 0
+	w.settled = max(w.settled, s.upTo)
+}

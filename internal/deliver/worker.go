@@ -1,0 +1,277 @@
+package deliver
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"github.com/filelessd/filelessd/internal/store"
+	"github.com/filelessd/filelessd/internal/when"
+	"github.com/filelessd/filelessd/pkg/report"
+	"github.com/filelessd/filelessd/pkg/sink"
+)
+
+// Log is what a worker needs of the log.
+type Log interface {
+	OpenCursor(ctx context.Context, name string, start store.Start) (pos uint64, state []store.Change, err error)
+	Read(ctx context.Context, after uint64, limit int) ([]store.Record, error)
+	Settle(ctx context.Context, cursor string, upTo uint64, changes ...store.Change) error
+	LastSeq() uint64
+}
+
+const (
+	// window is how many records may be under way between the cursor on disk and the last record
+	// read: what a crash repeats at most.
+	window = 256
+	// parkAfter is how often a record fails before it is parked, and how many failures in a row
+	// open the breaker.
+	parkAfter = 5
+	// mostParked bounds the memory for parked records; beyond, a failing record waits in the window.
+	mostParked = 1000
+)
+
+// Options is what a worker is made of.
+type Options struct {
+	Name    string
+	Sink    sink.Sink
+	Policy  Policy
+	When    *when.Program // nil for every report
+	Log     Log
+	Metrics *Metrics
+	Logger  zerolog.Logger
+	// Expand fills in what is a pure function of the stored report. It must not change its
+	// argument. Nil for nothing.
+	Expand func(*report.Report) *report.Report
+}
+
+// Worker delivers reports to one sink.
+type Worker struct {
+	Options
+
+	settled uint64 // the cursor on disk
+	read    uint64 // the last record in the window
+	queue   []*item
+	chains  map[string][]*item // unfinished records of the window by what they are about
+	parked  map[string]*parked
+	changes []store.Change // to be settled with the cursor
+	breaker breaker
+	flying  int    // deliveries under way
+	taken   uint64 // deliveries that the sink took, ever
+
+	// quietUntil is when the sink, which asked to be left alone, may be asked again.
+	quietUntil time.Time
+	draining   bool
+
+	results        chan result
+	settles        chan settlement
+	settling       bool
+	settleFailures int
+	settleAfter    time.Time
+
+	mu      sync.Mutex // for what others read:
+	status  Status
+	reached uint64
+}
+
+// New opens the sink's cursor and reads back what the worker had to remember.
+func New(ctx context.Context, o Options) (*Worker, error) {
+	start := store.StartNow
+	if o.Policy.Start == "oldest" {
+		start = store.StartOldest
+	}
+	pos, state, err := o.Log.OpenCursor(ctx, o.Name, start)
+	if err != nil {
+		return nil, err
+	}
+	w := &Worker{
+		Options: o, settled: pos, read: pos, chains: map[string][]*item{}, parked: map[string]*parked{},
+		results: make(chan result, o.Policy.Concurrency), settles: make(chan settlement, 1),
+	}
+	dead := 0
+	for _, c := range state {
+		switch c.Kind {
+		case kindParked:
+			w.restoreParked(c)
+		case kindBreaker:
+			w.breaker.restore(c.Body)
+		case kindDead:
+			dead++
+		}
+	}
+	o.Metrics.start(o.Name, dead)
+	w.publish()
+	return w, nil
+}
+
+// Run delivers until drain is closed and everything is delivered, or until ctx ends. A delivery
+// that ctx cuts short is repeated at the next start.
+func (w *Worker) Run(ctx context.Context, drain <-chan struct{}) error {
+	feed := make(chan []store.Record)
+	feedCtx, stopFeed := context.WithCancel(ctx)
+	var feeding sync.WaitGroup
+	room := make(chan feedRequest, 1)
+	feeding.Go(func() { w.feed(feedCtx, room, feed) })
+	defer feeding.Wait()
+	defer stopFeed()
+
+	timer := time.NewTimer(time.Hour)
+	defer timer.Stop()
+	asked := false
+	for {
+		if !asked && w.room() > 0 {
+			room <- feedRequest{w.read, w.room()}
+			asked = true
+		}
+		w.dispatch(ctx)
+		w.settle()
+		w.publish()
+		if w.draining && w.finished() || ctx.Err() != nil {
+			return w.stop()
+		}
+		timer.Reset(w.nextWake())
+		select {
+		case records := <-feed:
+			asked = false
+			w.enqueue(records)
+		case r := <-w.results:
+			w.finish(r)
+		case s := <-w.settles:
+			w.settledUpTo(s)
+		case <-timer.C:
+		case <-drain:
+			w.draining = true
+			drain = nil
+		case <-ctx.Done():
+		}
+	}
+}
+
+type feedRequest struct {
+	after uint64
+	most  int
+}
+
+// feed reads the log for each request, so that waiting for new records does not hold up Run.
+func (w *Worker) feed(ctx context.Context, room <-chan feedRequest, feed chan<- []store.Record) {
+	for {
+		var request feedRequest
+		select {
+		case request = <-room:
+		case <-ctx.Done():
+			return
+		}
+		records, err := w.Log.Read(ctx, request.after, request.most)
+		for tries := 1; err != nil; tries++ {
+			if ctx.Err() != nil || errors.Is(err, store.ErrClosed) {
+				return
+			}
+			if tries == 1 {
+				w.Logger.Error().Err(err).Msg("can not read the log; trying again")
+			}
+			if !wait(ctx, backoff(w.Policy.Retry, tries)) {
+				return
+			}
+			records, err = w.Log.Read(ctx, request.after, request.most)
+		}
+		select {
+		case feed <- records:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// room is how many more records fit the window.
+func (w *Worker) room() int {
+	return window - int(w.read-w.settled)
+}
+
+// finished reports whether nothing is left to deliver now; what is parked keeps for the next start.
+func (w *Worker) finished() bool {
+	return w.read >= w.Log.LastSeq() && len(w.queue) == 0 && w.flying == 0 && !w.settling &&
+		len(w.changes) == 0
+}
+
+// stop waits for what is under way and settles it.
+func (w *Worker) stop() error {
+	for w.flying > 0 {
+		w.finish(<-w.results)
+	}
+	if w.settling {
+		w.settledUpTo(<-w.settles)
+	}
+	w.advance()
+	defer w.publish()
+	if w.position() == w.settled && len(w.changes) == 0 {
+		return nil
+	}
+	// The context of the run may be over, but what was delivered should be known at the next start.
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
+	defer cancel()
+	return w.Log.Settle(ctx, w.Name, w.position(), w.changes...)
+}
+
+// nextWake is how long until a retry is due.
+func (w *Worker) nextWake() time.Duration {
+	const idle = time.Hour
+	if w.flying >= w.Policy.Concurrency || w.breaker.open && w.flying > 0 {
+		return w.nextSettle(idle)
+	}
+	now := time.Now()
+	due := now.Add(idle)
+	for _, i := range w.queue {
+		if w.waits(i) && i.next.Before(due) {
+			due = i.next
+		}
+		if w.breaker.open && w.waits(i) {
+			due = w.breaker.next
+		}
+	}
+	for _, p := range w.parked {
+		if !p.flying && p.Next.Before(due) && w.parkedAbout(p.about) == p {
+			due = p.Next
+		}
+	}
+	if w.breaker.open && due.Before(w.breaker.next) {
+		due = w.breaker.next
+	}
+	if due.Before(w.quietUntil) {
+		due = w.quietUntil
+	}
+	return w.nextSettle(max(0, due.Sub(now)))
+}
+
+// nextSettle returns d, or less if a failed settlement is due before.
+func (w *Worker) nextSettle(d time.Duration) time.Duration {
+	if w.settleFailures == 0 || w.settling {
+		return d
+	}
+	return max(0, min(d, time.Until(w.settleAfter)))
+}
+
+// backoff is the pause after a number of failures in a row: doubling from initial up to max, less a
+// random part of up to a half, so that workers do not come back in step.
+func backoff(r Retry, failures int) time.Duration {
+	d := r.Initial
+	for ; failures > 1 && d < r.Max; failures-- {
+		d *= 2
+	}
+	d = min(d, r.Max)
+	return d - time.Duration(rand.Int64N(int64(d)/2+1)) //nolint:gosec // jitter need not be secret
+}
+
+// wait returns false if ctx ended first.
+func wait(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
