@@ -65,7 +65,7 @@ func (c GRPCConfig) Validate() error {
 	if c.Poll < time.Millisecond || c.Poll > time.Minute {
 		errs = append(errs, fmt.Errorf("poll: want 1ms to 1m, got %s", c.Poll))
 	}
-	return errors.Join(append(errs, c.TLS.Validate())...)
+	return errors.Join(append(errs, c.validateAddress(), c.TLS.Validate())...)
 }
 
 // Validate says what is wrong with c.

@@ -65,11 +65,14 @@ const (
 	ReasonTooLarge     = "too_large"    // longer than 1 MiB
 	ReasonUnauthorized = "unauthorized" // wrong or no token
 	ReasonStore        = "store"        // the log could not take it in time
+	ReasonIncomplete   = "incomplete"   // the sender did not finish its request in time
 )
 
 // Reasons lists all of them, so that each metric exists from the start.
 func Reasons() []string {
-	return []string{ReasonMalformed, ReasonText, ReasonTooLarge, ReasonUnauthorized, ReasonStore}
+	return []string{
+		ReasonMalformed, ReasonText, ReasonTooLarge, ReasonUnauthorized, ReasonStore, ReasonIncomplete,
+	}
 }
 
 // maxAlert is the longest alert that is taken, in bytes.
