@@ -1,0 +1,28 @@
+package render
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/filelessd/filelessd/pkg/report"
+)
+
+// Formats lists the formats that Render knows.
+func Formats() []string { return []string{"json", "markdown", "text"} }
+
+// Render writes r in one of Formats.
+func Render(format string, r *report.Report) ([]byte, error) {
+	switch format {
+	case "json":
+		return JSON(r)
+	case "markdown":
+		return Markdown(r), nil
+	case "text":
+		return Text(r), nil
+	default:
+		return nil, fmt.Errorf("render: unknown format %q; known are %s", format, strings.Join(Formats(), ", "))
+	}
+}
+
+// JSON writes r as one line without a newline.
+func JSON(r *report.Report) ([]byte, error) { return report.Marshal(r) }

@@ -1,0 +1,200 @@
+package render
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/filelessd/filelessd/pkg/event"
+	"github.com/filelessd/filelessd/pkg/report"
+)
+
+// limits are those of the classes, as pkg/report has them.
+const limits = "below 30 benign-likely, 30 to 64 suspicious, 65 and above malicious-likely"
+
+// kindName is how a page of each kind is called.
+func kindName(k report.Kind) string {
+	switch k {
+	case report.KindAlert:
+		return "Alert Analysis Report"
+	case report.KindUpdate:
+		return "Alert Analysis Update"
+	case report.KindSummary:
+		return "Alert Summary Report"
+	case report.KindSuppression:
+		return "Suppression Notice"
+	case report.KindLoss:
+		return "Loss Notice"
+	case report.KindQuiet:
+		return "Silent Source Notice"
+	case report.KindTest:
+		return "Test Message"
+	default:
+		return "Report"
+	}
+}
+
+func title(r *report.Report) []block {
+	if strings.Trim(r.Title, " ") == "" {
+		return []block{heading{1, line{words(kindName(r.Kind))}}}
+	}
+	return []block{heading{1, line{words(kindName(r.Kind) + ": "), words(r.Title)}}}
+}
+
+// facts is the table that a reader in a hurry sees: the verdict first.
+func facts(r *report.Report) []block {
+	var t table
+	if r.Verdict != "" {
+		t.fact("Verdict", cell{{loud(verdict(r))}})
+		t.fact("Class", cell{append(data(string(r.Verdict)), words(", "+string(r.Confidence)+" confidence"))})
+	}
+	t.fact("Severity", text(string(r.Severity)))
+	if len(r.Factors) > 0 {
+		t.fact("Score", text(fmt.Sprintf("%d of 100 (%s)", r.Score, limits)))
+	}
+	t.fact("When", when(r))
+	if e := r.Event; e != nil {
+		t.fact("Where", orUnknown(where(e)))
+		t.fact("Who", orUnknown(known(e, "user.name", "user.uid", "user.loginname", "proc.pname", "proc.pexepath")))
+		t.fact("What", orUnknown(known(e, "proc.cmdline", "proc.exepath", "proc.pid")))
+		t.fact("Rule, priority", rule(e))
+	}
+	if r.Technique != "" {
+		t.fact("Technique", techniques(r))
+	}
+	if r.Kind == report.KindAlert {
+		t.fact("Alert ID", cell{data(r.ID)})
+	} else {
+		t.fact("About", listed(r.About))
+		t.fact("Report ID", cell{data(r.ID)})
+	}
+	return t.facts()
+}
+
+// verdict puts class and confidence into words.
+func verdict(r *report.Report) string {
+	switch r.Verdict {
+	case report.Test:
+		if r.Confidence == report.HighConfidence {
+			return "Probably a test of the sensor. Its owner should confirm it."
+		}
+		return "Perhaps a test of the sensor. Not confirmed."
+	case report.BenignLikely:
+		return "Probably harmless."
+	case report.Suspicious:
+		return "Suspicious."
+	case report.MaliciousLikely:
+		return "Probably malicious."
+	default:
+		return string(r.Verdict)
+	}
+}
+
+func orUnknown(c cell) cell {
+	if len(c) == 0 {
+		return text("not in the alert")
+	}
+	return c
+}
+
+func when(r *report.Report) cell {
+	var c cell
+	switch {
+	case r.Event == nil:
+	case r.Event.Time.IsZero():
+		c = text("time of the event not in the alert")
+	default:
+		c = text(instant(r.Event.Time))
+	}
+	if !r.CreatedAt.IsZero() {
+		did := "received "
+		if r.Event == nil {
+			did = "written "
+		}
+		c = append(c, line{words(did + instant(r.CreatedAt))})
+	}
+	return c
+}
+
+// where names the host, and what of containers the alert tells. On a host Falco's container fields
+// all say "host".
+func where(e *event.Event) cell {
+	if id, _ := e.Field("container.id"); id == "host" {
+		return known(e, "hostname", "container.id")
+	}
+	return known(e, "hostname", "k8s.ns.name", "k8s.pod.name", "container.name", "container.id",
+		"container.image.repository", "container.image.tag")
+}
+
+func rule(e *event.Event) cell {
+	c := cell{data(e.Rule)}
+	if e.Priority != event.PriorityUnknown {
+		c = append(c, line{words(e.Priority.String() + " (set by the rule, says nothing of this event)")})
+	}
+	return c
+}
+
+func techniques(r *report.Report) cell {
+	c := cell{data(string(r.Technique))}
+	for _, also := range r.Also {
+		c = append(c, append(line{words("also ")}, data(string(also))...))
+	}
+	for _, a := range r.Attack {
+		c = append(c, line{words("MITRE ATT&CK " + a.ID + " " + a.Name + " (" + strings.Join(tactics(a), ", ") + ")")})
+	}
+	return c
+}
+
+// tactics has an entry for each version of ATT&CK: the names of tactics changed between them.
+func tactics(a report.Attack) []string {
+	var versions []string
+	names := map[string][]string{}
+	for _, t := range a.Tactics {
+		if !slices.Contains(versions, t.Version) {
+			versions = append(versions, t.Version)
+		}
+		names[t.Version] = append(names[t.Version], t.Name)
+	}
+	for i, v := range versions {
+		versions[i] = strings.Join(names[v], " and ") + " in " + v
+	}
+	return versions
+}
+
+func summary(r *report.Report) []block {
+	if strings.Trim(r.Summary, " ") == "" {
+		return nil
+	}
+	return []block{paragraph{line{words(r.Summary)}}}
+}
+
+func group(r *report.Report) []block {
+	g := r.Group
+	if g == nil {
+		return nil
+	}
+	var t table
+	t.fact("Key", cell{data(g.Key)})
+	t.fact("Alerts", text(fmt.Sprint(g.Count)))
+	if !g.FirstTime.IsZero() {
+		t.fact("First", text(instant(g.FirstTime)))
+	}
+	if !g.LastTime.IsZero() {
+		t.fact("Last", text(instant(g.LastTime)))
+	}
+	t.fact("Rules", listed(g.Rules))
+	t.fact("Hosts", listed(g.Hosts))
+	t.fact("Containers", listed(g.Containers))
+	return t.facts()
+}
+
+func findings(r *report.Report) []block {
+	if len(r.Findings) == 0 {
+		return nil
+	}
+	t := table{columns: []column{{title: "Finding"}, {title: "Field = value"}}}
+	for _, f := range r.Findings {
+		t.rows = append(t.rows, []cell{text(f.Statement), evidence(r.Event, f.Evidence)})
+	}
+	return []block{t}
+}
