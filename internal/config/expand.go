@@ -1,0 +1,113 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+)
+
+// expansion is a scalar in which something was filled in.
+type expansion struct {
+	path    path
+	written string   // as in the file
+	values  []string // what must not be shown: the result, and each part that was filled in
+}
+
+var variable = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
+
+// expand fills ${NAME} and ${file:/path} in; $$ is a dollar. It returns what it filled in, or an
+// error with the index in text at which the reference stands. The error names a reference only if
+// it is one: something else may be a part of a secret.
+func expand(text string, lookup func(string) (string, bool)) (full string, parts []string, at int, err error) {
+	var b strings.Builder
+	for i := 0; i < len(text); {
+		switch rest := text[i:]; {
+		case strings.HasPrefix(rest, "$$"):
+			b.WriteByte('$')
+			i += 2
+		case strings.HasPrefix(rest, "${"):
+			end := strings.IndexByte(rest, '}')
+			if end < 0 {
+				return "", nil, i, errors.New("${ without }; for a dollar write $$")
+			}
+			part, err := resolve(rest[2:end], lookup)
+			if err != nil {
+				return "", nil, i, err
+			}
+			b.WriteString(part)
+			parts = append(parts, part)
+			i += end + 1
+		default:
+			b.WriteByte(text[i])
+			i++
+		}
+	}
+	return b.String(), parts, 0, nil
+}
+
+// resolve returns what a reference stands for.
+func resolve(reference string, lookup func(string) (string, bool)) (string, error) {
+	if name, ok := strings.CutPrefix(reference, "file:"); ok {
+		value, err := readSecret(name)
+		if err != nil {
+			return "", fmt.Errorf("${%s}: %w", reference, err)
+		}
+		return value, nil
+	}
+	if !variable.MatchString(reference) {
+		return "", errors.New("neither ${NAME} nor ${file:/path}; for a dollar write $$")
+	}
+	value, ok := lookup(reference)
+	if !ok {
+		return "", fmt.Errorf("${%s}: this environment variable is not set", reference)
+	}
+	return value, nil
+}
+
+// readSecret returns what a file holds, without the newline at its end that most have.
+func readSecret(name string) (string, error) {
+	if !filepath.IsAbs(name) {
+		return "", errors.New("want an absolute path")
+	}
+	info, err := os.Stat(name)
+	if err != nil {
+		return "", cause(err)
+	}
+	if !info.Mode().IsRegular() {
+		return "", errors.New("not a regular file")
+	}
+	data, err := readAtMost(name, maxSize)
+	if err != nil {
+		return "", cause(err)
+	}
+	return strings.TrimRight(string(data), "\r\n"), nil
+}
+
+// readAtMost reads a file of at most so many bytes.
+func readAtMost(name string, most int64) ([]byte, error) {
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	data, err := io.ReadAll(io.LimitReader(f, most+1))
+	if err != nil {
+		return nil, err
+	}
+	if int64(len(data)) > most {
+		return nil, errors.New("larger than 1 MiB")
+	}
+	return data, nil
+}
+
+// cause is err without the operation and the path, which the message around it has.
+func cause(err error) error {
+	if wrapped, ok := errors.AsType[*os.PathError](err); ok {
+		return wrapped.Err
+	}
+	return err
+}
