@@ -1,0 +1,259 @@
+// Package app wires the daemon: it builds every part in the order of their dependencies, runs them,
+// and stops them in the direction of the data.
+//
+// The way of an alert: a source hands a batch to intake; intake matches, analyses and appends; a
+// worker a sink reads the log and delivers.
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"net"
+	"slices"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/rs/zerolog"
+
+	"github.com/filelessd/filelessd/internal/analyze"
+	"github.com/filelessd/filelessd/internal/config"
+	"github.com/filelessd/filelessd/internal/deliver"
+	"github.com/filelessd/filelessd/internal/knowledge"
+	"github.com/filelessd/filelessd/internal/match"
+	"github.com/filelessd/filelessd/internal/render"
+	"github.com/filelessd/filelessd/internal/server"
+	"github.com/filelessd/filelessd/internal/source"
+	"github.com/filelessd/filelessd/internal/store"
+	"github.com/filelessd/filelessd/pkg/sink"
+)
+
+// Options is what the program around the daemon gives it.
+type Options struct {
+	Config  *config.Config
+	Version string
+	Stdout  io.Writer // of sinks that write there
+	Log     zerolog.Logger
+}
+
+// App is a daemon that is built and not yet run, or running.
+type App struct {
+	options  Options
+	config   *config.Config
+	log      zerolog.Logger
+	began    time.Time
+	registry *prometheus.Registry
+	metrics  *metrics
+
+	store   *store.Log
+	intake  *intake
+	workers []*worker
+	sources []*runningSource
+	server  *server.Server
+
+	cleanups []cleanup
+}
+
+type worker struct {
+	name, kind string
+	*deliver.Worker
+}
+
+type runningSource struct {
+	name, kind string
+	source.Source
+}
+
+type cleanup struct {
+	name string
+	f    func() error
+}
+
+// New builds everything: the log is open and locked, sinks are open, ports are bound. What fails
+// undoes what was built before it.
+func New(ctx context.Context, o Options) (_ *App, err error) {
+	a := &App{options: o, config: o.Config, log: o.Log, began: time.Now(), registry: prometheus.NewRegistry()}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, a.cleanup())
+		}
+	}()
+	a.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	a.metrics = newMetrics(a.registry, o.Version)
+
+	if err := a.openStore(ctx); err != nil {
+		return nil, err
+	}
+	if err := a.newIntake(); err != nil {
+		return nil, err
+	}
+	delivery := deliver.NewMetrics(a.registry)
+	for _, name := range slices.Sorted(maps.Keys(a.config.Sinks)) {
+		if err := a.openSink(ctx, a.config.Sinks[name], delivery); err != nil {
+			return nil, fmt.Errorf("sink %s: %w", name, err)
+		}
+	}
+	stamp := source.NewStamp()
+	for _, name := range slices.Sorted(maps.Keys(a.config.Sources)) {
+		if err := a.openSource(ctx, a.config.Sources[name], stamp); err != nil {
+			return nil, fmt.Errorf("source %s: %w", name, err)
+		}
+	}
+	// The last to be built: it closes last too, and on its own.
+	if err := a.openServer(ctx); err != nil {
+		return nil, fmt.Errorf("http: %w", err)
+	}
+	return a, nil
+}
+
+// onStop pushes what undoes a step; cleanup calls them in reverse.
+func (a *App) onStop(name string, f func() error) {
+	a.cleanups = append(a.cleanups, cleanup{name, f})
+}
+
+func (a *App) cleanup() error {
+	var errs []error
+	for _, c := range slices.Backward(a.cleanups) {
+		if err := c.f(); err != nil {
+			errs = append(errs, fmt.Errorf("closing %s: %w", c.name, err))
+		}
+	}
+	a.cleanups = nil
+	return errors.Join(errs...)
+}
+
+func (a *App) openStore(ctx context.Context) error {
+	log, err := store.Open(ctx, a.config.DataDir, a.config.Store,
+		store.OnLoss(a.lost), store.OnDamage(a.damaged), store.OnForget(a.forgot))
+	if err != nil {
+		return err
+	}
+	a.store = log
+	a.onStop("the store", log.Close)
+	return nil
+}
+
+func (a *App) newIntake() error {
+	base, err := knowledge.Load()
+	if err != nil {
+		return err
+	}
+	set, err := match.New(base, a.config.Match, func(rule string, err error) {
+		a.metrics.ruleErrors.WithLabelValues(rule).Inc()
+		a.log.Warn().Err(err).Str("rule", rule).Msg("a rule of match.rules failed on an alert, which counts as not matching")
+	})
+	if err != nil {
+		return err
+	}
+	analyzer, err := analyze.New(base, a.config.Match, a.options.Version)
+	if err != nil {
+		return err
+	}
+	a.intake = &intake{set: set, analyzer: analyzer, store: a.store, metrics: a.metrics, log: a.log}
+	a.metrics.startTechniques(base)
+	return nil
+}
+
+func (a *App) openSink(ctx context.Context, c config.Sink, m *deliver.Metrics) error {
+	s, err := c.Kind.Open(ctx, c.Config, sink.Env{
+		Name: c.Name, Version: a.options.Version, Render: render.Render, Stdout: a.options.Stdout,
+	})
+	if err != nil {
+		return err
+	}
+	a.onStop("sink "+c.Name, s.Close)
+	w, err := deliver.New(ctx, deliver.Options{
+		Name: c.Name, Sink: s, Policy: c.Policy, When: c.When, Log: a.store, Metrics: m,
+		Logger: a.log.With().Str("sink", c.Name).Logger(),
+	})
+	if err != nil {
+		return err
+	}
+	a.workers = append(a.workers, &worker{c.Name, c.Type, w})
+	a.metrics.watchSink(c.Name, w)
+	return nil
+}
+
+func (a *App) openSource(ctx context.Context, c config.Source, stamp func() time.Time) error {
+	a.metrics.startSource(c.Name)
+	env := source.Env{
+		Name: c.Name, Log: a.log.With().Str("source", c.Name).Logger(), Stamp: stamp,
+		Rejected: func(reason string) { a.metrics.rejected.WithLabelValues(c.Name, reason).Inc() },
+		Offsets:  offsets{a.store, "source " + c.Name},
+	}
+	s, err := open(ctx, c, env)
+	if err != nil {
+		return err
+	}
+	if closer, ok := s.(io.Closer); ok {
+		a.onStop("source "+c.Name, ignoreClosed(closer.Close))
+	}
+	a.sources = append(a.sources, &runningSource{c.Name, c.Type, s})
+	return nil
+}
+
+// open is the one list of the types of sources.
+func open(ctx context.Context, c config.Source, env source.Env) (source.Source, error) {
+	switch {
+	case c.GRPC != nil:
+		return source.OpenGRPC(*c.GRPC, env)
+	case c.HTTP != nil:
+		return source.OpenHTTP(ctx, *c.HTTP, env)
+	case c.File != nil:
+		return source.OpenFile(*c.File, env)
+	default:
+		return nil, fmt.Errorf("unknown type %q", c.Type)
+	}
+}
+
+func (a *App) openServer(ctx context.Context) error {
+	if a.config.HTTP.Listen == "" {
+		return nil
+	}
+	s, err := server.Open(ctx, a.config.HTTP, server.Backend{
+		Ready: a.problems, Summary: a.summary, Status: a.status, Metrics: a.registry,
+	})
+	if err != nil {
+		return err
+	}
+	a.server = s
+	return nil
+}
+
+// ignoreClosed is for what a run has closed already.
+func ignoreClosed(f func() error) func() error {
+	return func() error {
+		if err := f(); err != nil && !errors.Is(err, net.ErrClosed) {
+			return err
+		}
+		return nil
+	}
+}
+
+// offsets keeps a source's offsets in the store.
+type offsets struct {
+	store *store.Log
+	owner string
+}
+
+const kindOffset = "offset"
+
+func (o offsets) LoadOffset(ctx context.Context, key string) ([]byte, error) {
+	state, err := o.store.LoadState(ctx, o.owner)
+	if err != nil {
+		return nil, err
+	}
+	for _, c := range state {
+		if c.Kind == kindOffset && c.Key == key {
+			return c.Body, nil
+		}
+	}
+	return nil, nil
+}
+
+func (o offsets) SaveOffset(ctx context.Context, key string, offset []byte) error {
+	return o.store.SaveState(ctx, o.owner, store.Change{Kind: kindOffset, Key: key, Body: offset})
+}

@@ -1,0 +1,78 @@
+package app
+
+import (
+	"context"
+	"fmt"
+	"runtime/debug"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"github.com/filelessd/filelessd/internal/analyze"
+	"github.com/filelessd/filelessd/internal/match"
+	"github.com/filelessd/filelessd/internal/store"
+	"github.com/filelessd/filelessd/pkg/event"
+	"github.com/filelessd/filelessd/pkg/report"
+)
+
+// intake takes the alerts of all sources: it keeps those that match, analyses them at once, and
+// returns when their reports are synced to disk.
+type intake struct {
+	set      *match.Set
+	analyzer *analyze.Analyzer
+	store    *store.Log
+	metrics  *metrics
+	log      zerolog.Logger
+}
+
+func (in *intake) handle(ctx context.Context, source *sourceMetrics, events []event.Event) error {
+	var records []store.Record
+	for i := range events {
+		record, ok, err := in.record(&events[i])
+		if err != nil {
+			in.metrics.lost.WithLabelValues("panic").Inc()
+			in.log.Error().Err(err).Str("id", events[i].ID()).Msg("an alert could not be analysed; this is a mistake of filelessd")
+			continue
+		}
+		if ok {
+			records = append(records, record)
+		}
+	}
+	source.received.Add(float64(len(events)))
+	if len(records) == 0 {
+		return nil
+	}
+	added, err := in.store.Append(ctx, records...)
+	if err != nil {
+		return err
+	}
+	source.duplicate.Add(float64(len(records) - added))
+	now := time.Now()
+	for i := range records {
+		if r, ok := records[i].Value.(*report.Report); ok {
+			in.metrics.matched.WithLabelValues(string(r.Technique)).Inc()
+			in.metrics.durable.Observe(now.Sub(r.CreatedAt).Seconds())
+		}
+	}
+	return nil
+}
+
+// record analyses e; ok is false if e is not fileless execution. A panic is an error: it must not
+// cost the alerts beside it.
+func (in *intake) record(e *event.Event) (r store.Record, ok bool, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("panic: %v\n%s", p, debug.Stack())
+		}
+	}()
+	hits := in.set.Match(e)
+	if len(hits) == 0 {
+		return store.Record{}, false, nil
+	}
+	analysed := in.analyzer.Report(e, hits)
+	body, err := report.Marshal(analysed)
+	if err != nil {
+		return store.Record{}, false, err
+	}
+	return store.Record{ID: analysed.ID, Time: time.Now(), Body: body, Value: analysed}, true, nil
+}

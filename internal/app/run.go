@@ -1,0 +1,136 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/coreos/go-systemd/v22/daemon"
+
+	"github.com/filelessd/filelessd/pkg/event"
+)
+
+// Run takes and delivers alerts until ctx ends or a part that is needed fails, then stops: sources
+// first, then delivery, until its end or for drain_timeout, then everything else.
+func (a *App) Run(ctx context.Context) error {
+	failed := make(chan error, len(a.sources)+1)
+	serverCtx, stopServer := context.WithCancel(context.Background())
+	server := a.runServer(serverCtx, failed)
+	workerCtx, cutDelivery := context.WithCancel(context.Background())
+	drain := make(chan struct{})
+	delivery := a.runWorkers(workerCtx, drain)
+	sourceCtx, stopSources := context.WithCancel(context.Background())
+	intake := a.runSources(sourceCtx, failed)
+	a.log.Info().Str("version", a.options.Version).Int("sources", len(a.sources)).Int("sinks", len(a.workers)).Msg("ready")
+	notify(daemon.SdNotifyReady)
+
+	var err error
+	select {
+	case <-ctx.Done():
+	case err = <-failed:
+		a.log.Error().Err(err).Msg("a part failed; stopping")
+	}
+
+	notify(daemon.SdNotifyStopping)
+	// The rest of the time is for closing: the whole stop keeps to drain_timeout.
+	total := a.config.DrainTimeout
+	deadline := time.Now().Add(total - min(total/10, 500*time.Millisecond))
+	a.log.Info().Stringer("drain_timeout", total).Msg("stopping")
+	stopSources()
+	waitUntil(intake, deadline)
+	close(drain)
+	if !waitUntil(delivery, deadline) {
+		a.log.Warn().Interface("backlog", a.backlog()).Msg("drain_timeout is over; the rest is delivered after the next start")
+	}
+	cutDelivery()
+	<-delivery
+	err = errors.Join(err, a.cleanup())
+	<-intake
+	stopServer()
+	<-server
+	a.log.Info().Msg("stopped")
+	return err
+}
+
+func (a *App) runServer(ctx context.Context, failed chan<- error) <-chan struct{} {
+	return group(func(run func(func())) {
+		if a.server == nil {
+			return
+		}
+		run(func() {
+			if err := a.server.Run(ctx); err != nil {
+				failed <- fmt.Errorf("http: %w", err)
+			}
+		})
+	})
+}
+
+func (a *App) runSources(ctx context.Context, failed chan<- error) <-chan struct{} {
+	return group(func(run func(func())) {
+		for _, s := range a.sources {
+			counters := a.metrics.ofSource(s.name)
+			run(func() {
+				err := s.Run(ctx, func(ctx context.Context, events []event.Event) error {
+					return a.intake.handle(ctx, counters, events)
+				})
+				if err != nil {
+					failed <- fmt.Errorf("source %s: %w", s.name, err)
+				}
+			})
+		}
+	})
+}
+
+func (a *App) runWorkers(ctx context.Context, drain <-chan struct{}) <-chan struct{} {
+	return group(func(run func(func())) {
+		for _, w := range a.workers {
+			run(func() {
+				if err := w.Run(ctx, drain); err != nil {
+					a.log.Error().Err(err).Str("sink", w.name).Msg("how far the sink is could not be saved; some reports will be repeated")
+				}
+			})
+		}
+	})
+}
+
+func (a *App) backlog() map[string]uint64 {
+	all := map[string]uint64{}
+	for _, w := range a.workers {
+		if n := w.Status().Backlog; n > 0 {
+			all[w.name] = n
+		}
+	}
+	return all
+}
+
+// group runs functions on their own goroutines and returns a channel that closes when all ended.
+func group(start func(run func(func()))) <-chan struct{} {
+	var wg sync.WaitGroup
+	start(wg.Go)
+	ended := make(chan struct{})
+	go func() {
+		wg.Wait()
+		close(ended)
+	}()
+	return ended
+}
+
+// waitUntil reports whether ended closed before the deadline.
+func waitUntil(ended <-chan struct{}, deadline time.Time) bool {
+	timer := time.NewTimer(time.Until(deadline))
+	defer timer.Stop()
+	select {
+	case <-ended:
+		return true
+	case <-timer.C:
+		return false
+	}
+}
+
+// notify tells systemd, if it started the program.
+func notify(state string) {
+	// Without systemd there is nobody to tell, and an error has no reader.
+	_, _ = daemon.SdNotify(false, state)
+}

@@ -1,0 +1,167 @@
+package cli
+
+import (
+	"math/rand/v2"
+	"net/http"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// TestKilledWhileAlertsArrive: kill -9 at random moments while alerts are posted costs no alert that
+// was acknowledged. The posters repeat what got no 200.
+func TestKilledWhileAlertsArrive(t *testing.T) {
+	kills, n := 6, 1500
+	if soak {
+		kills, n = 20, 5000
+	}
+	receiver := newReceiver(t)
+	d := newDaemon(t, receiver.URL, "")
+	lines, ids := alerts(t, n)
+
+	work := make(chan []byte)
+	var accepted atomic.Int64
+	var posters sync.WaitGroup
+	for range 16 {
+		posters.Go(func() {
+			client := &http.Client{Transport: &http.Transport{}}
+			defer client.CloseIdleConnections()
+			for line := range work {
+				for !d.post(client, line) {
+					if t.Context().Err() != nil {
+						return
+					}
+				}
+				accepted.Add(1)
+			}
+		})
+	}
+	go func() {
+		defer close(work)
+		for _, line := range lines {
+			work <- line
+		}
+	}()
+
+	p := d.run()
+	for k := range kills {
+		// Between this share of the alerts and the next, at a random point.
+		at := int64((k+1)*n/(kills+2) + rand.IntN(n/(kills+2)))
+		waitFor(t, "alerts to be accepted", func() bool { return accepted.Load() >= at })
+		p.signal(syscall.SIGKILL)
+		p = d.run()
+	}
+	posters.Wait()
+	waitFor(t, "all reports to be delivered", func() bool {
+		distinct, _ := receiver.got()
+		return distinct >= n
+	})
+	if missing := receiver.missing(ids); len(missing) > 0 {
+		t.Errorf("%d of %d lost: %v", len(missing), n, missing[0])
+	}
+	distinct, repeated := receiver.got()
+	t.Logf("%d alerts, %d kills: %d reports at the receiver, %d repeated", n, kills, distinct, repeated)
+	if repeated > kills*256 {
+		t.Errorf("%d deliveries repeated by %d kills", repeated, kills)
+	}
+	p.signal(syscall.SIGTERM)
+	if p.code() != 0 {
+		t.Errorf("exit status %d", p.code())
+	}
+}
+
+// TestStopWithReceiverDown: SIGTERM with a backlog ends within drain_timeout, and everything arrives
+// after the next start.
+func TestStopWithReceiverDown(t *testing.T) {
+	receiver := newReceiver(t)
+	receiver.setDown(true)
+	d := newDaemon(t, receiver.URL, "\ndrain_timeout: 2s\n")
+	const n = 1000
+	lines, ids := alerts(t, n)
+	p := d.run()
+	client := &http.Client{Transport: &http.Transport{}}
+	defer client.CloseIdleConnections()
+	for _, line := range lines {
+		if !d.post(client, line) {
+			t.Fatal("an alert was not accepted")
+		}
+	}
+	began := time.Now()
+	p.signal(syscall.SIGTERM)
+	if took := time.Since(began); took > 2*time.Second || p.code() != 0 {
+		t.Errorf("ended with %d after %s", p.code(), took)
+	}
+	receiver.setDown(false)
+	p = d.run()
+	waitFor(t, "the backlog", func() bool { distinct, _ := receiver.got(); return distinct >= n })
+	if missing := receiver.missing(ids); len(missing) > 0 {
+		t.Errorf("%d lost", len(missing))
+	}
+	p.signal(syscall.SIGTERM)
+}
+
+// TestSimulatorComesAndGoes: over gRPC, whatever reaches the daemon reaches the webhook; and where
+// Falco ended in order, that is everything that it sent.
+func TestSimulatorComesAndGoes(t *testing.T) {
+	n := 2000
+	if soak {
+		n = 10000
+	}
+	for _, mode := range []string{"get", "sub"} {
+		for _, end := range []syscall.Signal{syscall.SIGTERM, syscall.SIGKILL} {
+			t.Run(mode+" "+end.String(), func(t *testing.T) {
+				receiver := newReceiver(t)
+				socket := filepath.Join(t.TempDir(), "falco.sock")
+				d := newDaemon(t, receiver.URL, "  falco: {type: falco_grpc, address: 'unix://"+socket+"', mode: "+mode+", poll: 20ms}")
+				p := d.run()
+				lines, ids := alerts(t, n)
+				const parts = 5
+				sent := 0
+				for part := range parts {
+					s := start(t, "simulate", "--socket", socket, "--events", writeLines(t, lines[part*n/parts:(part+1)*n/parts]))
+					want := part*n/parts + 1 + rand.IntN(n/parts)
+					if part == parts-1 {
+						want = 0 // the last one is asked for all
+					}
+					waitFor(t, "alerts to come", func() bool {
+						distinct, _ := receiver.got()
+						return distinct >= min(want, sent+1) || distinct == n
+					})
+					if part == parts-1 {
+						waitForQuiet(t, receiver)
+						end = syscall.SIGTERM
+					}
+					s.signal(end)
+					if end == syscall.SIGTERM {
+						sent += decode[map[string]int](t, s.stdout.String())["sent"]
+					} else {
+						waitForQuiet(t, receiver)
+						sent, _ = receiver.got()
+					}
+				}
+				waitForQuiet(t, receiver)
+				p.signal(syscall.SIGTERM)
+				distinct, _ := receiver.got()
+				t.Logf("%d alerts: %d sent by the simulator, %d at the receiver", len(ids), sent, distinct)
+				if distinct != sent {
+					t.Errorf("%d sent, %d at the receiver", sent, distinct)
+				}
+			})
+		}
+	}
+}
+
+// waitForQuiet waits until the receiver has had nothing new for a while.
+func waitForQuiet(t *testing.T, r *receiver) {
+	t.Helper()
+	last, since := -1, time.Now()
+	waitFor(t, "quiet", func() bool {
+		if n, _ := r.got(); n != last {
+			last, since = n, time.Now()
+		}
+		return time.Since(since) > 300*time.Millisecond
+	})
+}

@@ -1,0 +1,115 @@
+// Package cli is the command line: one file a command. It turns arguments into the parts that do the
+// work, and their errors into messages and exit statuses.
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/alecthomas/kong"
+
+	"github.com/filelessd/filelessd/pkg/sink"
+)
+
+// Exit statuses.
+const (
+	exitOK     = 0
+	exitFailed = 1 // something went wrong while running
+	exitUsage  = 2 // wrong usage or configuration
+	exitInput  = 3 // done, but some input was bad
+)
+
+// IO is what the program has of the world around it.
+type IO struct {
+	Stdin          io.Reader
+	Stdout, Stderr io.Writer
+	// StdoutIsTerminal and StderrIsTerminal say who reads along.
+	StdoutIsTerminal, StderrIsTerminal bool
+	LookupEnv                          func(name string) (string, bool)
+}
+
+// program is what every command gets.
+type program struct {
+	IO
+	ctx   context.Context
+	sinks *sink.Registry
+}
+
+type commands struct {
+	Run      runCommand      `cmd:"" help:"Run the daemon."`
+	Demo     demoCommand     `cmd:"" help:"Play a scenario: a simulated Falco, the daemon, and its reports on the terminal. Needs nothing else."`
+	Analyze  analyzeCommand  `cmd:"" help:"Turn Falco's JSON lines into reports on stdout, offline."`
+	Check    checkCommand    `cmd:"" help:"Say what is wrong with a configuration."`
+	Simulate simulateCommand `cmd:"" help:"Serve alerts over gRPC as a Falco up to 0.43 does, for development and tests."`
+	Version  versionCommand  `cmd:"" help:"Print the version."`
+}
+
+// exit carries an exit status through the layers; err is what to say, if anything is left to say.
+type exit struct {
+	code int
+	err  error
+}
+
+func (e *exit) Error() string {
+	if e.err == nil {
+		return fmt.Sprintf("exit status %d", e.code)
+	}
+	return e.err.Error()
+}
+
+func (e *exit) Unwrap() error { return e.err }
+
+// usage is an error of whoever called the program.
+func usage(err error) error { return &exit{exitUsage, err} }
+
+// Main runs one command and returns its exit status. It ends early, and in order, when ctx does.
+func Main(ctx context.Context, args []string, streams IO, sinks *sink.Registry) int {
+	p := &program{IO: streams, ctx: ctx, sinks: sinks}
+	var c commands
+	asked := false // for help, which kong prints and then wants to end the process
+	parser, err := kong.New(&c,
+		kong.Name("filelessd"),
+		kong.Description("Takes Falco's alerts, finds fileless execution, and delivers an analysis report of each."),
+		kong.Writers(streams.Stdout, streams.Stderr),
+		kong.Exit(func(int) { asked = true }),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
+	)
+	if err != nil {
+		return p.fail(err)
+	}
+	command, err := parser.Parse(args)
+	switch {
+	case asked:
+		return exitOK
+	case err != nil:
+		return p.fail(usage(fmt.Errorf("%w (see filelessd --help)", err)))
+	}
+	return p.fail(command.Run(p))
+}
+
+// fail says what went wrong, if anything did, and returns the exit status for it.
+func (p *program) fail(err error) int {
+	if err == nil {
+		return exitOK
+	}
+	if errors.Is(err, context.Canceled) && p.ctx.Err() != nil {
+		return exitOK // told to stop before it had begun
+	}
+	code := exitFailed
+	if e := new(exit); errors.As(err, &e) {
+		code = e.code
+		if e.err == nil {
+			return code
+		}
+	}
+	fmt.Fprintf(p.Stderr, "filelessd: %v\n", err)
+	return code
+}
+
+func fileExists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
+}

@@ -1,0 +1,113 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"github.com/rs/zerolog"
+	"google.golang.org/grpc/grpclog"
+
+	"github.com/filelessd/filelessd/internal/app"
+	"github.com/filelessd/filelessd/internal/config"
+	"github.com/filelessd/filelessd/internal/knowledge"
+)
+
+// defaultConfig is read if no other file is named and it exists.
+const defaultConfig = "/etc/filelessd/config.yaml"
+
+type runCommand struct {
+	Config string `short:"c" placeholder:"FILE" help:"Configuration. Without it /etc/filelessd/config.yaml if it exists, else alerts on 127.0.0.1:2801 and from /run/falco/falco.sock, reports to stdout."`
+}
+
+// Run is the daemon.
+func (c *runCommand) Run(p *program) error {
+	conf, err := p.loadConfig(c.Config)
+	if err != nil {
+		return usage(err)
+	}
+	log := newLogger(conf.Log, p.Stderr, p.StderrIsTerminal)
+	for _, w := range conf.Warnings {
+		log.Warn().Msg(w)
+	}
+	// A reader of stdout or stderr that goes away is a failed write, not the end of the daemon.
+	signal.Ignore(syscall.SIGPIPE)
+	// What grpc has to say of a connection, the source says in better words.
+	grpclog.SetLoggerV2(grpclog.NewLoggerV2(io.Discard, io.Discard, io.Discard))
+	a, err := app.New(p.ctx, app.Options{
+		Config: conf, Version: Version(), Stdout: &lockedWriter{w: p.Stdout}, Log: log,
+	})
+	if err != nil {
+		return err
+	}
+	stop := ignoreHangup(p.ctx, log)
+	defer stop()
+	return a.Run(p.ctx)
+}
+
+// loadConfig reads the file that is named, or the one that is there, or makes do without.
+func (p *program) loadConfig(path string) (*config.Config, error) {
+	if path == "" && fileExists(defaultConfig) {
+		path = defaultConfig
+	}
+	if path == "" {
+		return config.BuiltIn(p.sinks, fileExists)
+	}
+	env, err := p.configEnv()
+	if err != nil {
+		return nil, err
+	}
+	return config.Load(path, env)
+}
+
+func (p *program) configEnv() (config.Env, error) {
+	base, err := knowledge.Load()
+	if err != nil {
+		return config.Env{}, err
+	}
+	env := config.Env{Lookup: p.LookupEnv, Sinks: p.sinks, Now: time.Now()}
+	for _, t := range base.Techniques {
+		env.Techniques = append(env.Techniques, string(t.ID))
+	}
+	return env, nil
+}
+
+func newLogger(c config.Log, w io.Writer, terminal bool) zerolog.Logger {
+	if c.Format == "console" {
+		w = zerolog.ConsoleWriter{Out: w, NoColor: !terminal, TimeFormat: time.RFC3339}
+	}
+	level, err := zerolog.ParseLevel(c.Level)
+	if err != nil {
+		level = zerolog.InfoLevel
+	}
+	return zerolog.New(w).Level(level).With().Timestamp().Logger()
+}
+
+// ignoreHangup keeps SIGHUP, which asks other daemons to read their configuration again, from
+// ending this one.
+func ignoreHangup(ctx context.Context, log zerolog.Logger) (stop func()) {
+	hangup := make(chan os.Signal, 1)
+	signal.Notify(hangup, syscall.SIGHUP)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for {
+			select {
+			case <-hangup:
+				log.Warn().Msg("SIGHUP: this version does not reload its configuration; restart it instead")
+			case <-ctx.Done():
+				return
+			}
+		}
+	}()
+	return func() {
+		signal.Stop(hangup)
+		if errors.Is(ctx.Err(), context.Canceled) {
+			<-done
+		}
+	}
+}
