@@ -1,0 +1,38 @@
+# Everything runs with Go alone, but for `integration`, which needs the tools that .ci/run installs.
+
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
+COMMIT  ?= $(shell git rev-parse HEAD 2>/dev/null || echo unknown)
+CLI     := github.com/filelessd/filelessd/internal/cli
+LDFLAGS := -s -w -X $(CLI).version=$(VERSION) -X $(CLI).commit=$(COMMIT)
+
+# The race detector needs a C compiler. Without one the tests run all the same, and say so.
+RACE := $(if $(shell command -v $${CC:-cc} gcc clang 2>/dev/null),-race)
+
+.PHONY: demo test integration lint build bench generate soak
+
+demo: build ## Play the scenario: a simulated Falco, the daemon, its reports.
+	./bin/filelessd demo --once
+
+build: ## One static binary, bin/filelessd.
+	CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o bin/filelessd ./cmd/filelessd
+
+test: ## All tests, with the race detector.
+	$(if $(RACE),,@echo 'no C compiler: testing without the race detector')
+	go vet ./...
+	go test $(RACE) ./...
+
+integration: ## Tests against real receivers and readers, which must be installed.
+	FILELESSD_INTEGRATION=1 go test -count=1 -tags integration -run 'Integration' ./...
+
+lint: ## Static checks; compiles its tools the first time.
+	go tool -modfile=internal/tools/go.mod golangci-lint run ./...
+	cd internal/tools && go tool golangci-lint run -c ../../.golangci.yml ./...
+
+generate: ## Everything that is generated: protocol, reference configuration.
+	go generate ./...
+
+bench: ## Benchmarks, and the comparisons that the README quotes.
+	go test -run xxx -bench . -benchmem ./...
+
+soak: ## The long suites: crashes, fuzzing.
+	go test -count=1 -timeout 60m -tags soak ./...
