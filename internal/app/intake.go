@@ -74,5 +74,13 @@ func (in *intake) record(e *event.Event) (r store.Record, ok bool, err error) {
 	if err != nil {
 		return store.Record{}, false, err
 	}
-	return store.Record{ID: analysed.ID, Time: time.Now(), Body: body, Value: analysed}, true, nil
+	return store.Record{ID: analysed.ID, At: when(e), Body: body, Value: analysed}, true, nil
+}
+
+// when is the time that takes part in the alert's ID.
+func when(e *event.Event) time.Time {
+	if e.Time.IsZero() {
+		return e.Received
+	}
+	return e.Time
 }

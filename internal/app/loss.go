@@ -29,7 +29,7 @@ func (a *App) lost(cursor string, records int, first, last uint64) {
 	r.ID = subjectID(r.Kind, cursor, fmt.Sprintf("%d-%d", first, last))
 	body, err := report.Marshal(r)
 	if err == nil {
-		_, err = a.store.Append(context.Background(), store.Record{ID: r.ID, Time: r.CreatedAt, Body: body, Value: r})
+		_, err = a.store.Append(context.Background(), store.Record{ID: r.ID, Body: body, Value: r})
 	}
 	if err != nil {
 		a.log.Error().Err(err).Msg("the loss could not be reported through the sinks")

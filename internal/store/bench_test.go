@@ -20,7 +20,7 @@ func report4k(n uint64) store.Record {
 	body := make([]byte, 4096)
 	r := rand.NewChaCha8(id)
 	_, _ = r.Read(body)
-	return store.Record{ID: hex.EncodeToString(id[:]), Time: time.Unix(0, int64(n)), Body: body}
+	return store.Record{ID: hex.EncodeToString(id[:]), At: time.Unix(0, int64(n)), Body: body}
 }
 
 func reports(first, n int) []store.Record {
@@ -58,7 +58,7 @@ func BenchmarkAppend(b *testing.B) {
 			for b.Loop() {
 				for i := range recs {
 					n++
-					recs[i].ID = id(n)
+					recs[i].ID, recs[i].At = id(n), time.Unix(0, int64(n))
 				}
 				if _, err := l.Append(b.Context(), recs...); err != nil {
 					b.Fatal(err)
@@ -85,7 +85,8 @@ func BenchmarkAppendParallel(b *testing.B) {
 	b.ResetTimer()
 	b.RunParallel(func(pb *testing.PB) {
 		for pb.Next() {
-			if _, err := l.Append(b.Context(), store.Record{ID: id(int(n.Add(1))), Body: body}); err != nil {
+			i := n.Add(1)
+			if _, err := l.Append(b.Context(), store.Record{ID: id(int(i)), At: time.Unix(0, i), Body: body}); err != nil {
 				b.Error(err)
 				return
 			}
@@ -133,8 +134,8 @@ func benchmarkRead(b *testing.B, l *store.Log, after uint64) {
 	stop()
 }
 
-// BenchmarkAppendFilled appends to a log that holds 200,000 records already, where the index by ID
-// no longer fits in the cache.
+// BenchmarkAppendFilled appends to a log that holds 200,000 records already, where an index that
+// is not in the order of the appends no longer fits in the cache.
 func BenchmarkAppendFilled(b *testing.B) {
 	l := open(b, b.TempDir(), store.DefaultConfig())
 	recs := reports(0, 64)
@@ -142,7 +143,7 @@ func BenchmarkAppendFilled(b *testing.B) {
 	add := func() {
 		for i := range recs {
 			n++
-			recs[i].ID = id(n)
+			recs[i].ID, recs[i].At = id(n), time.Unix(0, int64(n))
 		}
 		if _, err := l.Append(b.Context(), recs...); err != nil {
 			b.Fatal(err)

@@ -44,10 +44,10 @@
 // locked with flock. application_id is 0x666c7364 ("flsd"), user_version the version of the schema.
 //
 //	records  seq       sequence number, never used twice
-//	         appended  when the log took it, milliseconds since 1970: retention counts from here
-//	         time      what its maker says, nanoseconds since 1970
-//	         crc       CRC-32C over body, id, the type of id (0 blob, 1 text), time and seq
-//	         id        32 bytes (a SHA-256) as a blob, any other id as text; unique
+//	         appended  when the log took it, nanoseconds since 1970: retention counts from here
+//	         at        when that happened which it is about, nanoseconds since 1970
+//	         crc       CRC-32C over body, id, the type of id (0 blob, 1 text), appended, at and seq
+//	         id        32 bytes (a SHA-256) as a blob, any other id as text; at and id are unique
 //	         body      what was appended
 //	cursors  name, pos (everything up to it is settled), seen (last used, milliseconds since 1970)
 //	state    scope ('cursor' or 'owner'), owner, kind, key, crc, body

@@ -61,7 +61,7 @@ func TestReadBeside(t *testing.T) {
 	at := time.Date(2026, 1, 2, 3, 4, 5, 678_900_000, time.UTC)
 	hash := recordOf("x").ID
 	for _, id := range []string{hash, "plain"} {
-		_, err := l.Append(t.Context(), store.Record{ID: id, Time: at, Body: []byte(`{"id":1}`)})
+		_, err := l.Append(t.Context(), store.Record{ID: id, At: at, Body: []byte(`{"id":1}`)})
 		must(t, err)
 	}
 	must(t, l.Settle(t.Context(), "siem", 1))
@@ -69,7 +69,7 @@ func TestReadBeside(t *testing.T) {
 	must(t, err)
 	defer func() { must(t, db.Close()) }()
 	for query, want := range map[string]string{
-		"SELECT group_concat(seq || ' ' || time || ' ' || id || ' ' || body, '; ') FROM record_text": "" +
+		"SELECT group_concat(seq || ' ' || at || ' ' || id || ' ' || body, '; ') FROM record_text": "" +
 			"1 2026-01-02T03:04:05.679Z " + hash + ` {"id":1}; ` +
 			`2 2026-01-02T03:04:05.679Z plain {"id":1}`,
 		"SELECT strftime('%Y', appended) >= '2026' FROM record_text": "1",

@@ -28,7 +28,7 @@ func FuzzRecord(f *testing.F) {
 		if id == "" || len(id) > maxID {
 			t.Skip("not an ID")
 		}
-		want := Record{ID: id, Time: time.Unix(0, nanos), Body: body}
+		want := Record{ID: id, At: time.Unix(0, nanos), Body: body}
 		added, err := l.Append(t.Context(), want)
 		if err != nil {
 			t.Fatal(err)
@@ -40,7 +40,7 @@ func FuzzRecord(f *testing.F) {
 		if err != nil || got.ID != id {
 			t.Fatalf("got %q, %v", got.ID, err)
 		}
-		if added == 1 && (!got.Time.Equal(want.Time) || !bytes.Equal(got.Body, body)) {
+		if added == 1 && (!got.At.Equal(want.At) || !bytes.Equal(got.Body, body)) {
 			t.Fatalf("got %+v, want %+v", got, want)
 		}
 	})
@@ -49,14 +49,15 @@ func FuzzRecord(f *testing.F) {
 // TestChecksumCoversAll: no column of a record can change unseen, nor the type of one.
 func TestChecksumCoversAll(t *testing.T) {
 	good := func() []driver.Value {
-		e := encode(Record{ID: "text", Body: []byte("body"), Time: time.Unix(0, 5)}, time.Time{})
-		return []driver.Value{int64(3), e.nanos, int64(withSeq(e.sum, 3)), e.id, e.Body}
+		e := encode(Record{ID: "text", Body: []byte("body"), At: time.Unix(0, 5)}, time.Unix(0, 6))
+		return []driver.Value{int64(3), e.appended, e.at, int64(withSeq(e.sum, 3)), e.id, e.Body}
 	}
 	if _, err := decode(good()); err != nil {
 		t.Fatal(err)
 	}
 	for i, values := range [][]driver.Value{
 		{int64(2), int64(-3), nil, "3"},
+		{int64(5), nil, 6.0},
 		{int64(4), nil, 5.0},
 		{int64(0), nil},
 		{"texu", "texttext", "", []byte("text"), nil, int64(0)},
@@ -70,8 +71,8 @@ func TestChecksumCoversAll(t *testing.T) {
 			}
 		}
 	}
-	blob := encode(Record{ID: strings.Repeat("0a", 32), Body: []byte("body"), Time: time.Unix(0, 5)}, time.Time{})
-	row := []driver.Value{int64(3), blob.nanos, int64(withSeq(blob.sum, 3)), string(blob.id.([]byte)), blob.Body}
+	blob := encode(Record{ID: strings.Repeat("0a", 32), Body: []byte("body"), At: time.Unix(0, 5)}, time.Unix(0, 6))
+	row := []driver.Value{int64(3), blob.appended, blob.at, int64(withSeq(blob.sum, 3)), string(blob.id.([]byte)), blob.Body}
 	if _, err := decode(row); !errors.Is(err, ErrDamaged) {
 		t.Errorf("a hash that became a text: %v", err)
 	}
@@ -80,13 +81,13 @@ func TestChecksumCoversAll(t *testing.T) {
 // FuzzDecode feeds rows as a damaged file could hold them. A row that passes is one that was
 // written: it encodes to the same columns.
 func FuzzDecode(f *testing.F) {
-	r := encode(Record{ID: "x", Body: []byte("body"), Time: time.Unix(0, 5)}, time.Time{})
-	f.Add(int64(1), int64(5), int64(withSeq(r.sum, 1)), []byte("x"), []byte("body"), uint8(1))
-	f.Add(int64(-1), int64(0), int64(-1), make([]byte, 32), []byte(nil), uint8(0))
-	f.Fuzz(func(t *testing.T, seq, at, sum int64, id, body []byte, kinds uint8) {
-		row := []driver.Value{seq, at, sum, id, body}
+	r := encode(Record{ID: "x", Body: []byte("body"), At: time.Unix(0, 5)}, time.Unix(0, 6))
+	f.Add(int64(1), int64(6), int64(5), int64(withSeq(r.sum, 1)), []byte("x"), []byte("body"), uint8(1))
+	f.Add(int64(-1), int64(0), int64(0), int64(-1), make([]byte, 32), []byte(nil), uint8(0))
+	f.Fuzz(func(t *testing.T, seq, appended, at, sum int64, id, body []byte, kinds uint8) {
+		row := []driver.Value{seq, appended, at, sum, id, body}
 		if kinds&1 != 0 {
-			row[3] = string(id)
+			row[4] = string(id)
 		}
 		for i := range row { // a column of another type
 			if kinds>>2 == uint8(i)+1 {
@@ -100,9 +101,9 @@ func FuzzDecode(f *testing.F) {
 			}
 			return
 		}
-		e := entry{Record: rec, id: encodeID(rec.ID), nanos: rec.Time.UnixNano()}
-		if got := withSeq(checksum(e.Body, e.id, e.nanos), rec.Seq); e.nanos != at || int64(got) != sum {
-			t.Fatalf("decoded %+v, which encodes to %d with the checksum %d", rec, e.nanos, got)
+		e := encode(rec, rec.Time)
+		if got := withSeq(e.sum, rec.Seq); e.appended != appended || e.at != at || int64(got) != sum {
+			t.Fatalf("decoded %+v, which encodes to %d, %d with the checksum %d", rec, e.appended, e.at, got)
 		}
 	})
 }

@@ -62,7 +62,7 @@ func (l *Log) Append(ctx context.Context, recs ...Record) (added int, err error)
 			r.err = ErrFull
 			return nil
 		}
-		n, err = l.writer.insert(b, entries, now)
+		n, err = l.writer.insert(b, entries)
 		return err
 	}
 	if err := l.do(ctx, r); err != nil {

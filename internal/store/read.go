@@ -135,7 +135,7 @@ func openReader(path string) (*reader, error) {
 		&r.behind: selectRecord + "seq > ? ORDER BY seq",
 		&r.one:    selectRecord + "seq = ?",
 		&r.next:   "SELECT seq FROM records WHERE seq > ? ORDER BY seq LIMIT 1",
-		&r.byID:   selectRecord + "id = ?",
+		&r.byID:   selectByID,
 		&r.state:  selectState,
 	})
 	if err != nil {

@@ -31,11 +31,15 @@ var (
 type Record struct {
 	// Seq is its place in the log, given by Append: from 1, without holes, never twice.
 	Seq uint64
-	// ID is unique among the records that are kept: any 1 to 1000 bytes. 64 lower-case hexadecimal
-	// digits are stored in half the room.
+	// ID and At together name a record: another one with the same two is a repeat. ID is any 1 to
+	// 1000 bytes; 64 lower-case hexadecimal digits are stored in half the room.
 	ID string
-	// Time is when the record was made, to the nanosecond between the years 1678 and 2262. The
-	// zero time is replaced by that of the append.
+	// At is when that happened which the record is about, to the nanosecond between the years 1678
+	// and 2262; what lies outside becomes the nearest end. It has to follow from what the ID follows
+	// from, so that equal IDs have equal times; where nothing does, it stays zero. The index is in
+	// the order of At: records that come in about that order are cheap to append.
+	At time.Time
+	// Time is when the log took the record. Append sets it.
 	Time time.Time
 	// Body is the record itself: bytes, to the log.
 	Body []byte
@@ -65,40 +69,39 @@ var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 // entry is a record on its way to the disk.
 type entry struct {
 	Record
-	id    driver.Value // as stored
-	nanos int64        // Time as stored
-	sum   uint32       // the checksum but for the sequence number, which is not known yet
+	id       driver.Value // as stored
+	appended int64        // Time as stored
+	at       int64        // At as stored
+	sum      uint32       // the checksum but for the sequence number, which is not known yet
 }
 
 func encode(r Record, now time.Time) entry {
-	if r.Time.IsZero() {
-		r.Time = now
-	}
-	e := entry{Record: r, id: encodeID(r.ID), nanos: nanos(r.Time)}
-	e.Time = time.Unix(0, e.nanos).UTC()
-	e.sum = checksum(e.Body, e.id, e.nanos)
+	e := entry{Record: r, id: encodeID(r.ID), appended: nanos(now), at: nanos(r.At)}
+	e.Time, e.At = fromNanos(e.appended), fromNanos(e.at)
+	e.sum = checksum(e.Body, e.id, e.appended, e.at)
 	return e
 }
 
-// decode makes a Record of a row: seq, time, crc, id, body. The row may be damaged in any way.
+// decode makes a Record of a row: seq, appended, at, crc, id, body. The row may be damaged in any way.
 func decode(row []driver.Value) (Record, error) {
 	seq, ok1 := row[0].(int64)
-	at, ok2 := row[1].(int64)
-	sum, ok3 := row[2].(int64)
-	body, ok4 := row[4].([]byte)
-	id, ok5 := decodeID(row[3])
-	if !ok1 || !ok2 || !ok3 || !ok4 || !ok5 {
+	appended, ok2 := row[1].(int64)
+	at, ok3 := row[2].(int64)
+	sum, ok4 := row[3].(int64)
+	id, ok5 := decodeID(row[4])
+	body, ok6 := row[5].([]byte)
+	if !ok1 || !ok2 || !ok3 || !ok4 || !ok5 || !ok6 {
 		return Record{}, fmt.Errorf("%w: a column has the wrong type", ErrDamaged)
 	}
-	if int64(withSeq(checksum(body, row[3], at), uint64(seq))) != sum {
+	if int64(withSeq(checksum(body, row[4], appended, at), uint64(seq))) != sum {
 		return Record{}, fmt.Errorf("%w: the checksum does not match", ErrDamaged)
 	}
-	return Record{Seq: uint64(seq), ID: id, Time: time.Unix(0, at).UTC(), Body: notNil(body)}, nil
+	return Record{Seq: uint64(seq), ID: id, At: fromNanos(at), Time: fromNanos(appended), Body: notNil(body)}, nil
 }
 
-func checksum(body []byte, id driver.Value, nanos int64) uint32 {
+func checksum(body []byte, id driver.Value, appended, at int64) uint32 {
 	sum := crc32.Checksum(body, castagnoli)
-	tail := make([]byte, 1, 9) // the type too: one flipped bit makes a text of a blob
+	tail := make([]byte, 1, 17) // the type too: one flipped bit makes a text of a blob
 	switch id := id.(type) {
 	case []byte:
 		sum = crc32.Update(sum, castagnoli, id)
@@ -106,7 +109,9 @@ func checksum(body []byte, id driver.Value, nanos int64) uint32 {
 		sum = crc32.Update(sum, castagnoli, []byte(id))
 		tail[0] = 1
 	}
-	return crc32.Update(sum, castagnoli, binary.LittleEndian.AppendUint64(tail, uint64(nanos)))
+	tail = binary.LittleEndian.AppendUint64(tail, uint64(appended))
+	tail = binary.LittleEndian.AppendUint64(tail, uint64(at))
+	return crc32.Update(sum, castagnoli, tail)
 }
 
 func withSeq(sum uint32, seq uint64) uint32 {
@@ -152,13 +157,21 @@ func decodeID(v driver.Value) (string, bool) {
 
 // nanos returns t in nanoseconds since 1970, or the nearest that an int64 holds.
 func nanos(t time.Time) int64 {
-	switch s := t.Unix(); {
-	case s <= math.MinInt64/int64(time.Second):
+	switch {
+	case t.Before(time.Unix(0, math.MinInt64)):
 		return math.MinInt64
-	case s >= math.MaxInt64/int64(time.Second):
+	case t.After(time.Unix(0, math.MaxInt64)):
 		return math.MaxInt64
 	}
 	return t.UnixNano()
+}
+
+// fromNanos is the other way. The zero time, which lies outside, comes back as it was.
+func fromNanos(n int64) time.Time {
+	if n == math.MinInt64 {
+		return time.Time{}
+	}
+	return time.Unix(0, n).UTC()
 }
 
 // notNil turns the nil that the driver returns for an empty blob into an empty slice.

@@ -151,7 +151,7 @@ func (w *writer) oldestUpTo(last uint64, before time.Time) (seqs []uint64, err e
 		seq, _ := row[0].(int64)
 		appended, _ := row[1].(int64)
 		size, _ := row[2].(int64)
-		if uint64(seq) > last || !before.IsZero() && appended >= before.UnixMilli() {
+		if uint64(seq) > last || !before.IsZero() && appended >= nanos(before) {
 			return errStop
 		}
 		seqs = append(seqs, uint64(seq))

@@ -19,11 +19,12 @@ const schema = `
 CREATE TABLE records (
 	seq      INTEGER PRIMARY KEY,
 	appended INTEGER NOT NULL,
-	time     INTEGER NOT NULL,
+	at       INTEGER NOT NULL,
 	crc      INTEGER NOT NULL,
-	id       BLOB NOT NULL UNIQUE,
+	id       BLOB NOT NULL,
 	body     BLOB NOT NULL
 );
+CREATE UNIQUE INDEX records_at_id ON records (at, id);
 CREATE TABLE cursors (
 	name TEXT PRIMARY KEY,
 	pos  INTEGER NOT NULL,
@@ -52,8 +53,8 @@ CREATE TABLE meta (
 INSERT INTO meta VALUES ('pruned', 0), ('probe', 0);
 CREATE VIEW record_text AS SELECT
 	seq,
-	strftime('%Y-%m-%dT%H:%M:%fZ', appended / 1000.0, 'unixepoch') AS appended,
-	strftime('%Y-%m-%dT%H:%M:%fZ', time / 1000000000.0, 'unixepoch') AS time,
+	strftime('%Y-%m-%dT%H:%M:%fZ', appended / 1000000000.0, 'unixepoch') AS appended,
+	strftime('%Y-%m-%dT%H:%M:%fZ', at / 1000000000.0, 'unixepoch') AS at,
 	CASE typeof(id) WHEN 'blob' THEN lower(hex(id)) ELSE id END AS id,
 	CAST(body AS TEXT) AS body
 FROM records;

@@ -3,8 +3,11 @@ package store
 import "strconv"
 
 const (
-	selectRecord = "SELECT seq, time, crc, id, body FROM records WHERE "
-	selectState  = "SELECT kind, key, crc, body FROM state WHERE scope = ? AND owner = ? ORDER BY kind, key"
+	selectRecord = "SELECT seq, appended, at, crc, id, body FROM records WHERE "
+	// selectByID reads the index from its newest end, and the record only once it is found: an ID
+	// alone is looked up for a person, who asks for what is recent.
+	selectByID  = selectRecord + "seq = (SELECT seq FROM records INDEXED BY records_at_id WHERE id = ? ORDER BY at DESC LIMIT 1)"
+	selectState = "SELECT kind, key, crc, body FROM state WHERE scope = ? AND owner = ? ORDER BY kind, key"
 )
 
 // statements are what the writer does to the database, compiled once.
@@ -26,7 +29,7 @@ func (s *statements) prepare(db *conn) error {
 		&s.probe:    "UPDATE meta SET value = ? WHERE name = 'probe'",
 
 		// ifnull, here and below: the driver binds an empty blob as NULL.
-		&s.insertRecord: "INSERT INTO records VALUES (?, ?, ?, ?, ?, ifnull(?, x'')) ON CONFLICT (id) DO NOTHING",
+		&s.insertRecord: "INSERT INTO records VALUES (?, ?, ?, ?, ?, ifnull(?, x'')) ON CONFLICT (at, id) DO NOTHING",
 		&s.oldest:       "SELECT seq, appended, length(body) FROM records WHERE seq > ? ORDER BY seq",
 		&s.prune:        "DELETE FROM records WHERE seq <= ?",
 		&s.setPruned:    "UPDATE meta SET value = ? WHERE name = 'pruned'",

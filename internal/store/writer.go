@@ -212,11 +212,11 @@ func (w *writer) transact(do func(*batch) error) error {
 }
 
 // insert adds records, and returns how many were new.
-func (w *writer) insert(b *batch, entries []entry, now time.Time) (added int, err error) {
+func (w *writer) insert(b *batch, entries []entry) (added int, err error) {
 	for i := range entries {
 		e := &entries[i]
 		seq := b.last + 1
-		n, err := w.insertRecord.exec(int64(seq), now.UnixMilli(), e.nanos, int64(withSeq(e.sum, seq)), e.id, e.Body)
+		n, err := w.insertRecord.exec(int64(seq), e.appended, e.at, int64(withSeq(e.sum, seq)), e.id, e.Body)
 		if err != nil {
 			return 0, err
 		}

@@ -44,7 +44,7 @@ func hold(t *testing.T, l *Log) (release func()) {
 }
 
 func short(i int) Record {
-	return Record{ID: fmt.Sprint(i), Body: []byte("body"), Time: time.Unix(1, 0)}
+	return Record{ID: fmt.Sprint(i), Body: []byte("body"), At: time.Unix(1, 0)}
 }
 
 // TestGroupCommit: what waits while a transaction runs goes into the next one, and whoever waits is

@@ -49,13 +49,14 @@ func anyIDAndBody(t *testing.T, h *harness) {
 	bodies := [][]byte{{}, {0}, []byte("\xff\x00\xff"), []byte("text"), make([]byte, 70_000)}
 	var recs []store.Record
 	for i, id := range ids {
-		recs = append(recs, store.Record{ID: id, Time: time.Unix(int64(i), 1).UTC(), Body: bodies[i%len(bodies)]})
+		recs = append(recs, store.Record{ID: id, At: time.Unix(int64(i), 1).UTC(), Body: bodies[i%len(bodies)]})
 	}
-	recs[1].Time = time.Date(1, 1, 1, 0, 0, 0, 1, time.UTC) // out of range: the nearest is kept
+	recs[1].At = time.Time{}
+	recs[2].At = time.Date(3000, 1, 1, 0, 0, 0, 1, time.UTC) // out of range: the nearest is kept
 	h.add(len(recs), recs...)
-	recs[1].Time = h.read(1, 1)[0].Time
-	if y := recs[1].Time.Year(); y != 1677 {
-		t.Fatalf("year %d, want the first that is stored", y)
+	recs[2].At = h.read(2, 1)[0].At
+	if y := recs[2].At.Year(); y != 2262 {
+		t.Fatalf("year %d, want the last that is stored", y)
 	}
 	h.restart()
 	h.same(h.read(0, len(recs)), recs, 1)
@@ -65,10 +66,17 @@ func anyIDAndBody(t *testing.T, h *harness) {
 		h.same([]store.Record{got}, []store.Record{r}, uint64(i)+1)
 	}
 	h.add(0, recs...)
-	before := time.Now().Add(-time.Second)
-	h.add(1, store.Record{ID: "no time", Body: nil})
-	if got := h.read(uint64(len(recs)), 1)[0]; got.Time.Before(before) || got.Time.After(time.Now()) {
-		t.Fatalf("a record without a time got %v", got.Time)
+}
+
+func timeOfAppend(t *testing.T, h *harness) {
+	before := time.Now()
+	h.add(1, store.Record{ID: "x", Time: time.Unix(1, 0)})
+	after := time.Now()
+	for range 2 {
+		if got := h.read(0, 1)[0].Time; got.Before(before) || got.After(after) {
+			t.Fatalf("taken at %v, want between %v and %v", got, before, after)
+		}
+		h.restart()
 	}
 }
 
@@ -80,8 +88,11 @@ func knownIDs(t *testing.T, h *harness) {
 	h.restart()
 	h.add(1, Record(3), Record(4))
 	h.same(h.read(0, 4), series(1, 4), 1)
-	if n := h.LastSeq(); n != 4 {
-		t.Fatalf("last record %d, want 4: a repeat leaves no hole", n)
+	h.add(2, store.Record{ID: "no time"}, store.Record{ID: "none either"}, store.Record{ID: "no time"})
+	h.restart()
+	h.add(0, store.Record{ID: "none either"}, store.Record{ID: "no time"})
+	if n := h.LastSeq(); n != 6 {
+		t.Fatalf("last record %d, want 6: a repeat leaves no hole", n)
 	}
 }
 

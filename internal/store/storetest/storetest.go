@@ -48,6 +48,7 @@ func Run(t *testing.T, open func(t *testing.T, dir string) Engine) {
 		{"AppendAndRead", appendAndRead},
 		{"AnyIDAndBody", anyIDAndBody},
 		{"KnownIDsAreSkipped", knownIDs},
+		{"TimeOfAppend", timeOfAppend},
 		{"Reopen", reopen},
 		{"ConcurrentAppends", concurrentAppends},
 		{"ReadWaits", readWaits},
@@ -136,7 +137,7 @@ func (h *harness) cursor(name string, start store.Start) (uint64, []store.Change
 func Record(i int) store.Record {
 	return store.Record{
 		ID:   fmt.Sprintf("%064x", uint64(i)*0x9e3779b97f4a7c15),
-		Time: time.Date(2026, 1, 2, 3, 4, 5, i, time.UTC),
+		At:   time.Date(2026, 1, 2, 3, 4, 5, i, time.UTC),
 		Body: fmt.Appendf(nil, `{"number":%d,"padding":%q}`, i, strings.Repeat("x", i%97)),
 	}
 }
@@ -150,17 +151,18 @@ func series(first, last int) []store.Record {
 	return recs
 }
 
-// same compares but for Value, which the disk does not keep. Numbers count from seq.
+// same compares but for Time, which is of the append, and Value, which the disk does not keep.
+// Numbers count from seq.
 func (h *harness) same(got, want []store.Record, seq uint64) {
 	h.Helper()
 	want = slices.Clone(want)
 	for i := range want {
 		want[i].Seq = seq + uint64(i)
-		want[i].Value = nil
+		want[i].Time, want[i].Value = time.Time{}, nil
 	}
 	got = slices.Clone(got)
 	for i := range got {
-		got[i].Value = nil
+		got[i].Time, got[i].Value = time.Time{}, nil
 	}
 	if d := cmp.Diff(want, got, cmp.Comparer(bytes.Equal)); d != "" {
 		h.Fatalf("records differ (-want +got):\n%s", d)
