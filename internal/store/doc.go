@@ -33,8 +33,10 @@
 // # How it works
 //
 // One goroutine owns the connection that writes. It takes everything that waits into one
-// transaction, commits, and only then tells those who wait: that is the group commit. An Append
-// commits at once; a Settle may wait 20 ms for company. The same goroutine prunes and gives free
+// transaction, commits, and only then tells those who wait: that is the group commit. A Settle may
+// wait 20 ms for company. An Append that comes alone commits at once; where several append at a time
+// it waits up to 2 ms for the others: a transaction costs processor time, and where 16 posters share
+// it, one in four as many brings a tenth more alerts a second. The same goroutine prunes and gives free
 // pages back, one small transaction between two groups at a time. Readers have connections of their
 // own, and mostly need none: the newest 4 MB stay in memory.
 //

@@ -9,6 +9,8 @@ import (
 const (
 	// company is how long a lazy request waits for an urgent one to ride with.
 	company = 20 * time.Millisecond
+	// patience is how long an urgent request waits for others.
+	patience = 2 * time.Millisecond
 	// maxQueued is how many bytes wait for the writer before callers have to: what callers left
 	// behind when their context ended is in there too.
 	maxQueued = 16 << 20
@@ -37,7 +39,10 @@ type queue struct {
 	items  []*request
 	bytes  int
 	urgent int
-	since  time.Time     // when the first lazy one came into an empty queue
+	since  time.Time     // when the first one came into an empty queue
+	first  time.Time     // when the first urgent one came
+	took   int           // urgent ones of the transaction under way
+	expect int           // as many urgent ones as are likely to come soon
 	room   chan struct{} // closed when there is room again; nil while nobody waits for it
 	closed bool
 }
@@ -77,11 +82,13 @@ func (q *queue) tryPut(r *request) (room <-chan struct{}, err error) {
 		q.since = time.Now()
 	}
 	if !r.lazy {
-		q.urgent++
+		if q.urgent++; q.urgent == 1 {
+			q.first = time.Now()
+		}
 	}
 	q.items = append(q.items, r)
 	q.bytes += r.size
-	if len(q.items) == 1 || q.urgent == 1 && !r.lazy {
+	if len(q.items) == 1 || !r.lazy && (q.urgent == 1 || q.urgent == q.expect) || q.bytes >= q.groupBytes {
 		q.signal()
 	}
 	return nil, nil
@@ -95,19 +102,20 @@ func (q *queue) take() (group []*request, sleep time.Duration, open bool) {
 	if len(q.items) == 0 {
 		return nil, 0, !q.closed
 	}
-	if q.urgent == 0 && !q.closed && len(q.items) < maxGroup {
-		if left := company - time.Since(q.since); left > 0 {
-			return nil, left, true
-		}
+	if left := q.wait(); left > 0 {
+		return nil, left, true
 	}
 	n, bytes := 0, 0
+	q.took = 0
 	for n < len(q.items) && n < maxGroup && (n == 0 || bytes+q.items[n].size <= q.groupBytes) {
 		bytes += q.items[n].size
 		if !q.items[n].lazy {
-			q.urgent--
+			q.took++
 		}
 		n++
 	}
+	q.urgent -= q.took
+	q.first = time.Now() // of those left, if any
 	group = q.items[:n:n]
 	q.items = append([]*request(nil), q.items[n:]...)
 	q.bytes -= bytes
@@ -116,6 +124,29 @@ func (q *queue) take() (group []*request, sleep time.Duration, open bool) {
 		q.room = nil
 	}
 	return group, 0, true
+}
+
+// wait says how long the next transaction should wait for company. Lazy requests have time. Urgent
+// ones wait for as many as there were in the last transaction and came while it was under way: who
+// appends one record after the other is back in no time, a sync shared by all of them is worth more
+// than one that starts at once, and who appends alone never waits.
+func (q *queue) wait() time.Duration {
+	switch {
+	case q.closed || len(q.items) >= maxGroup || q.bytes >= q.groupBytes || q.urgent > 0 && q.urgent >= q.expect:
+		return 0
+	case q.urgent == 0:
+		return company - time.Since(q.since)
+	default:
+		return patience - time.Since(q.first)
+	}
+}
+
+// over is called when a transaction is, before its requests are told: they and those that came
+// meanwhile are likely to be the company of the next one.
+func (q *queue) over() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.expect = q.took + q.urgent
 }
 
 // close lets nothing in any more. What waits is still written.

@@ -81,6 +81,57 @@ func TestQueueLazy(t *testing.T) {
 	})
 }
 
+// TestQueueExpects: where several append at a time, a transaction waits for about as many as before.
+func TestQueueExpects(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q := newQueue(1000)
+		put := func(n int) {
+			t.Helper()
+			for range n {
+				if err := q.put(t.Context(), &request{size: 1}); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		take := func(want int, wantSleep time.Duration) {
+			t.Helper()
+			group, sleep, _ := q.take()
+			if len(group) != want || sleep != wantSleep {
+				t.Fatalf("%d requests, sleep %v; want %d, %v", len(group), sleep, want, wantSleep)
+			}
+		}
+		for range 3 {
+			put(1)
+			take(1, 0) // alone: nothing to wait for
+			q.over()
+		}
+		put(1)
+		take(1, 0)
+		put(2) // they came meanwhile, and the one before will be back
+		q.over()
+		take(0, patience)
+		<-q.wake
+		put(1)
+		<-q.wake
+		take(3, 0)
+		q.over()
+		put(1)
+		time.Sleep(patience / 2)
+		take(0, patience/2)
+		put(1)
+		time.Sleep(patience / 2)
+		take(2, 0) // the third is late
+		q.over()
+		put(2)
+		take(2, 0) // and no longer expected
+		q.over()
+		put(1)
+		take(0, patience)
+		q.close()
+		take(1, 0)
+	})
+}
+
 func TestQueueIsBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		q := newQueue(maxQueued)

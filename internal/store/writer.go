@@ -164,6 +164,7 @@ func (w *writer) write(group []*request) {
 		return nil
 	})
 	w.noteErr(err)
+	w.queue.over()
 	for _, r := range group {
 		w.grown += r.size
 		if err != nil {
