@@ -126,12 +126,18 @@ func (a *App) cleanup() error {
 }
 
 func (a *App) openStore(ctx context.Context) error {
+	opened := make(chan struct{}) // a loss that was not told yet comes before Open returns
 	log, err := store.Open(ctx, a.config.DataDir, a.config.Store,
-		store.OnLoss(a.lost), store.OnDamage(a.damaged), store.OnForget(a.forgot))
+		store.OnLoss(func(cursor string, records int, first, last uint64) {
+			<-opened
+			a.lost(cursor, records, first, last)
+		}),
+		store.OnDamage(a.damaged), store.OnForget(a.forgot))
 	if err != nil {
 		return err
 	}
 	a.store = log
+	close(opened)
 	a.onStop("the store", log.Close)
 	return nil
 }

@@ -49,7 +49,7 @@ func child(t *testing.T, name, dir string) *exec.Cmd {
 func recordOf(name string) store.Record {
 	sum := sha256.Sum256([]byte(name))
 	id := hex.EncodeToString(sum[:])
-	return store.Record{ID: id, Body: bodyOf(id), At: time.Unix(1, 0)}
+	return store.Record{ID: id, Body: bodyOf(id), At: time.Unix(int64(sum[0]), 0)}
 }
 
 func bodyOf(id string) []byte { return []byte(strings.Repeat(id, 1+int(id[0]%16)*6)) }

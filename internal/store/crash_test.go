@@ -3,7 +3,6 @@ package store_test
 import (
 	"bytes"
 	"math/rand/v2"
-	"os"
 	"strconv"
 	"testing"
 
@@ -11,16 +10,12 @@ import (
 )
 
 // TestCrash kills a process that appends and settles, at any point, and looks whether everything
-// it was told is there. STORE_TEST_CRASHES says how often.
+// it was told is there.
 func TestCrash(t *testing.T) {
 	t.Parallel()
 	crashes := 4
-	if s := os.Getenv("STORE_TEST_CRASHES"); s != "" {
-		n, err := strconv.Atoi(s)
-		if err != nil {
-			t.Fatal(err)
-		}
-		crashes = n
+	if soak {
+		crashes = 200
 	}
 	dir := t.TempDir()
 	var a acked

@@ -123,7 +123,7 @@ func TestTornWAL(t *testing.T) {
 		cuts = append(cuts, end-1, end, end+1)
 	}
 	step := 4096 + 24
-	if os.Getenv("STORE_TEST_CRASHES") != "" {
+	if soak {
 		step = 61 // many
 	}
 	for n := w.ends[9]; n < len(w.wal); n += step {
@@ -203,7 +203,7 @@ func TestFlippedFile(t *testing.T) {
 // random is the same in every short run, so that it fails for all or for none.
 func random(t *testing.T) *rand.Rand {
 	seed := uint64(1)
-	if os.Getenv("STORE_TEST_CRASHES") != "" {
+	if soak {
 		seed = rand.Uint64()
 		t.Logf("seed %d", seed)
 	}
@@ -212,7 +212,7 @@ func random(t *testing.T) *rand.Rand {
 
 // rounds is n, or many more in a long run.
 func rounds(n int) int {
-	if os.Getenv("STORE_TEST_CRASHES") != "" {
+	if soak {
 		return 50 * n
 	}
 	return n

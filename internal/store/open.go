@@ -15,7 +15,7 @@ import (
 const checkedAtOpen = 100
 
 // Option changes how a log is opened. Callbacks run one after the other on a goroutine of their
-// own: they may use the log, but not close it.
+// own: they may use the log, but not close it. The first may come before Open has returned.
 type Option func(*options)
 
 type options struct {

@@ -78,7 +78,7 @@ func prepareFile(path string) error {
 	if err = errors.Join(err, db.Close()); err != nil {
 		return explain(path, err)
 	}
-	if created {
+	if created || blank { // blank: a process before us created it, and may have ended before this
 		return syncDirs(filepath.Dir(path))
 	}
 	return nil

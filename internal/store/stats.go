@@ -9,22 +9,22 @@ import (
 
 // Stats is what the log holds at a moment.
 type Stats struct {
-	Records   uint64 // as the sequence numbers tell
-	Bytes     int64  // on the disk: the file and its write-ahead log
-	FreeBytes int64  // the part of Bytes that is free pages inside the file
-	Oldest    uint64 // sequence number; 0 if there is no record, as Newest
-	Newest    uint64
-	Damaged   int // records that could not be read since Open
-	Cursors   []CursorStats
+	Records   uint64        `json:"records"`    // as the sequence numbers tell
+	Bytes     int64         `json:"bytes"`      // on the disk: the file and its write-ahead log
+	FreeBytes int64         `json:"free_bytes"` // the part of Bytes that is free pages inside the file
+	Oldest    uint64        `json:"oldest"`     // sequence number; 0 if there is no record, as Newest
+	Newest    uint64        `json:"newest"`
+	Damaged   int           `json:"damaged"` // records that could not be read since Open; other damage counts as one
+	Cursors   []CursorStats `json:"cursors"`
 }
 
 // CursorStats is what is known of one cursor.
 type CursorStats struct {
-	Name   string
-	Pos    uint64    // everything up to it is settled
-	Behind uint64    // how many records are not
-	Open   bool      // it is in use
-	Seen   time.Time // when it last was
+	Name   string    `json:"name"`
+	Pos    uint64    `json:"pos"`    // everything up to it is settled
+	Behind uint64    `json:"behind"` // how many records are not
+	Open   bool      `json:"open"`   // it is in use
+	Seen   time.Time `json:"seen"`   // when it last was
 }
 
 // Stats asks neither the database nor the disk for more than the size of two files.
@@ -42,6 +42,7 @@ func (l *Log) Stats(ctx context.Context) (Stats, error) {
 	if newest := l.LastSeq(); newest > l.pruned {
 		s.Records, s.Oldest, s.Newest = newest-l.pruned, l.pruned+1, newest
 	}
+	s.Cursors = make([]CursorStats, 0, len(l.cursors)) // a list in JSON, even if it is empty
 	for _, name := range slices.Sorted(maps.Keys(l.cursors)) {
 		c := l.cursors[name]
 		behind := max(l.LastSeq(), c.pos) - max(c.pos, l.pruned)
