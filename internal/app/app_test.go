@@ -341,26 +341,6 @@ func TestFileOffsetIsInTheStore(t *testing.T) {
 	}
 }
 
-// TestLoss: records that drop_oldest takes from a sink are counted, logged, and reported.
-func TestLoss(t *testing.T) {
-	f := newFixture(t, "  hook: {type: falco_http, listen: '127.0.0.1:0'}")
-	f.app.lost("other", 12, 5, 20)
-	f.waitFor("the report", func() bool { return len(f.received()) == 1 })
-	for _, r := range f.received() {
-		if r.Kind != report.KindLoss || r.Severity != report.High || !strings.Contains(r.Title, "12 reports for sink other") || r.Event != nil {
-			t.Errorf("%+v", r)
-		}
-	}
-	if got := f.counter("filelessd_lost_total", "reason", "store_full"); got != 12 {
-		t.Errorf("%v lost", got)
-	}
-	// Told again after a restart, it is the same report.
-	f.app.lost("other", 12, 5, 20)
-	if f.app.store.LastSeq() != 1 {
-		t.Errorf("%d records", f.app.store.LastSeq())
-	}
-}
-
 // TestPanicCostsOneAlert: a mistake in our own analysis must not cost the alerts beside it.
 func TestPanicCostsOneAlert(t *testing.T) {
 	f := newFixture(t, "  hook: {type: falco_http, listen: '127.0.0.1:0'}")

@@ -1,17 +1,11 @@
 package store_test
 
 import (
-	"context"
 	"errors"
 	"fmt"
-	"path/filepath"
-	"slices"
-	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
-
-	"github.com/google/go-cmp/cmp"
 
 	"github.com/filelessd/filelessd/internal/store"
 )
@@ -110,140 +104,6 @@ func TestRetention(t *testing.T) {
 	})
 }
 
-// losses collects what OnLoss is told.
-type losses struct {
-	mu   sync.Mutex
-	told []string
-	n    map[string]int
-}
-
-func (ls *losses) add(cursor string, records int, first, last uint64) {
-	ls.mu.Lock()
-	defer ls.mu.Unlock()
-	if ls.n == nil {
-		ls.n = map[string]int{}
-	}
-	ls.n[cursor] += records
-	ls.told = append(ls.told, fmt.Sprint(cursor, " ", first, " ", last))
-	if records != int(last-first+1) {
-		ls.told = append(ls.told, fmt.Sprintf("but %d records", records))
-	}
-}
-
-func TestDropOldest(t *testing.T) {
-	t.Parallel()
-	var lost losses
-	dir := t.TempDir()
-	l := open(t, dir, small("drop_oldest"), store.OnLoss(lost.add))
-	openCursor(t, l, "fast", 0)
-	openCursor(t, l, "slow", 0)
-	openCursor(t, l, "slower", 0)
-	const n = 600 // 30 MB
-	for i := 1; i <= n; i++ {
-		_, err := l.Append(t.Context(), bigRecord(i))
-		must(t, err)
-		if i == 5 {
-			must(t, l.Settle(t.Context(), "slow", 3))
-		}
-		if i%50 == 0 {
-			must(t, l.Settle(t.Context(), "fast", uint64(i)))
-		}
-		if s := stats(t, l); s.Bytes > 16<<20 {
-			t.Fatalf("%d bytes after %d records", s.Bytes, i)
-		}
-	}
-	s := stats(t, l)
-	if s.Newest != n || s.Records < 150 || l.Err() != nil {
-		t.Fatalf("%+v; %v", s, l.Err())
-	}
-	must(t, l.Close())
-
-	// What was not told yet is told now.
-	l = open(t, dir, small("drop_oldest"), store.OnLoss(lost.add))
-	openCursor(t, l, "fast", n)
-	openCursor(t, l, "slow", s.Oldest-1)
-	openCursor(t, l, "slower", s.Oldest-1)
-	recs, err := l.Read(t.Context(), 0, 1)
-	if err != nil || recs[0].Seq != s.Oldest {
-		t.Fatalf("the first is %d, want %d; %v", recs[0].Seq, s.Oldest, err)
-	}
-	_, err = l.Append(t.Context(), recordOf("one more"))
-	must(t, err)
-	waitFor(t, func() bool {
-		lost.mu.Lock()
-		defer lost.mu.Unlock()
-		return lost.n["slow"] >= int(s.Oldest)-4 && lost.n["slower"] >= int(s.Oldest)-1
-	})
-	must(t, l.Close())
-	if want := map[string]int{"slow": int(s.Oldest) - 4, "slower": int(s.Oldest) - 1}; !cmp.Equal(want, lost.n) {
-		t.Errorf("lost %v, want %v: %q", lost.n, want, lost.told)
-	}
-	if slices.ContainsFunc(lost.told, func(s string) bool { return s[0] == 'b' }) {
-		t.Errorf("told %q", lost.told)
-	}
-}
-
-// waitFor waits for what another goroutine does.
-func waitFor(t *testing.T, ok func() bool) {
-	t.Helper()
-	tick := time.NewTicker(time.Millisecond)
-	defer tick.Stop()
-	for !ok() {
-		select {
-		case <-tick.C:
-		case <-t.Context().Done():
-			t.Fatal("waited in vain")
-		}
-	}
-}
-
-func TestLossIsToldUntilHeard(t *testing.T) {
-	t.Parallel()
-	dir := t.TempDir()
-	told, hang := make(chan bool, 100), make(chan struct{})
-	l := open(t, dir, small("drop_oldest"), store.OnLoss(func(string, int, uint64, uint64) {
-		told <- true
-		<-hang
-	}))
-	openCursor(t, l, "slow", 0)
-	for i := 0; len(told) == 0; i++ {
-		_, err := l.Append(t.Context(), bigRecord(i))
-		must(t, err)
-	}
-	must(t, l.Settle(t.Context(), "slow", 1)) // behind it, nothing is written any more
-	crashed := copyLog(t, dir)                // before the callback returned
-	close(hang)
-
-	var lost losses
-	l = open(t, crashed, small("drop_oldest"), store.OnLoss(lost.add))
-	waitFor(t, func() bool {
-		lost.mu.Lock()
-		defer lost.mu.Unlock()
-		return len(lost.told) > 0
-	})
-	want := fmt.Sprint("slow 1 ", stats(t, l).Oldest-1)
-	must(t, l.Close())
-	if !slices.Equal(lost.told, []string{want}) {
-		t.Errorf("told %q after the crash, want %q", lost.told, want)
-	}
-	l = open(t, crashed, small("drop_oldest"), store.OnLoss(func(string, int, uint64, uint64) {
-		t.Error("a loss was told again after it was heard")
-	}))
-	_, err := l.Append(t.Context(), recordOf("x"))
-	must(t, err)
-	must(t, l.Close())
-}
-
-// copyLog copies the files of a log as a crash would leave them.
-func copyLog(t *testing.T, dir string) string {
-	t.Helper()
-	to := t.TempDir()
-	for _, name := range []string{"filelessd.db", "filelessd.db-wal"} {
-		writeFile(t, filepath.Join(to, name), readFile(t, filepath.Join(dir, name)))
-	}
-	return to
-}
-
 func TestPassedRecordsGoFirst(t *testing.T) {
 	t.Parallel()
 	for _, onFull := range []string{"drop_oldest", "refuse"} {
@@ -325,95 +185,6 @@ func TestFreePagesAreGivenBack(t *testing.T) {
 		synctest.Wait()
 		if s := stats(t, l); s.Records != 0 || s.FreeBytes > 5<<20 || s.Bytes > full-10<<20 {
 			t.Errorf("%+v, from %d bytes", s, full)
-		}
-		must(t, l.Close())
-	})
-}
-
-func TestCursorsAreForgotten(t *testing.T) {
-	t.Parallel()
-	dir := t.TempDir()
-	synctest.Test(t, func(t *testing.T) {
-		var forgotten []string
-		onForget := store.OnForget(func(name string, pos uint64) {
-			forgotten = append(forgotten, fmt.Sprint(name, " ", pos))
-		})
-		c, every := small("refuse"), store.MaintainEvery(10*time.Minute)
-		l := open(t, dir, c, every, onForget)
-		_, err := l.Append(t.Context(), recordOf("1"), recordOf("2"))
-		must(t, err)
-		for _, name := range []string{"stays", "closed", "gone", "removed"} {
-			openCursor(t, l, name, 0)
-			must(t, l.Settle(t.Context(), name, 1, store.Change{Kind: "k", Key: name, Body: []byte("x")}))
-		}
-		must(t, l.Forget(t.Context(), "removed"))
-		if err := l.Forget(t.Context(), "removed"); !errors.Is(err, store.ErrNoCursor) {
-			t.Fatalf("forget of an unknown cursor: %v", err)
-		}
-		time.Sleep(100 * time.Hour) // all are in use, though nothing moves
-		crashed := open(t, copyLog(t, dir), c, every)
-		time.Sleep(22 * time.Hour)
-		if s := stats(t, crashed); len(s.Cursors) != 3 {
-			t.Fatalf("22 hours after a crash: %+v", s.Cursors)
-		}
-		must(t, crashed.Close())
-		must(t, l.CloseCursor(t.Context(), "closed"))
-		time.Sleep(23 * time.Hour)
-		must(t, l.Close())
-
-		time.Sleep(30 * time.Minute)
-		l = open(t, dir, c, every, onForget)
-		openCursor(t, l, "stays", 1)
-		names := func(want ...string) {
-			t.Helper()
-			synctest.Wait()
-			var got []string
-			for _, c := range stats(t, l).Cursors {
-				got = append(got, c.Name)
-			}
-			if !slices.Equal(got, want) {
-				t.Fatalf("cursors %v, want %v", got, want)
-			}
-		}
-		names("closed", "gone", "stays")
-		time.Sleep(55 * time.Minute) // nothing is forgotten in the first hour
-		names("closed", "gone", "stays")
-		time.Sleep(10 * time.Minute)
-		names("gone", "stays")
-		time.Sleep(22 * time.Hour) // and half an hour, and 65 minutes, since it was last used
-		names("gone", "stays")
-		time.Sleep(2 * time.Hour)
-		names("stays")
-		if want := []string{"closed 1", "gone 1"}; !slices.Equal(forgotten, want) {
-			t.Fatalf("forgotten %v, want %v", forgotten, want)
-		}
-		if err := l.Settle(t.Context(), "gone", 2); !errors.Is(err, store.ErrNoCursor) {
-			t.Fatalf("settle of a forgotten cursor: %v", err)
-		}
-		_, state, err := l.OpenCursor(t.Context(), "gone", store.StartNow)
-		if err != nil || len(state) > 0 {
-			t.Fatalf("a forgotten cursor left %v, %v", state, err)
-		}
-		must(t, l.Close())
-	})
-}
-
-// TestDownForLong: a program that was off for days still has its cursors.
-func TestDownForLong(t *testing.T) {
-	dir := t.TempDir()
-	synctest.Test(t, func(t *testing.T) {
-		l := open(t, dir, small("refuse"))
-		_, err := l.Append(t.Context(), recordOf("1"), recordOf("2"))
-		must(t, err)
-		openCursor(t, l, "a", 0)
-		must(t, l.Settle(t.Context(), "a", 1))
-		must(t, l.Close())
-		time.Sleep(1000 * time.Hour)
-		l = open(t, dir, small("refuse"))
-		synctest.Wait()
-		openCursor(t, l, "a", 1)
-		if recs, err := l.Read(context.Background(), 1, 1); err != nil || recs[0].Seq != 2 {
-			t.Fatalf("%v, %v", recs, err)
 		}
 		must(t, l.Close())
 	})

@@ -2,6 +2,7 @@ package store_test
 
 import (
 	"database/sql"
+	"math/rand/v2"
 	"os"
 	"testing"
 
@@ -71,4 +72,22 @@ func execSQL(t *testing.T, path string, statements ...string) {
 			t.Fatalf("%s: %v", s, err)
 		}
 	}
+}
+
+// random is the same in every short run, so that it fails for all or for none.
+func random(t *testing.T) *rand.Rand {
+	seed := uint64(1)
+	if soak {
+		seed = rand.Uint64()
+		t.Logf("seed %d", seed)
+	}
+	return rand.New(rand.NewPCG(seed, 0))
+}
+
+// rounds is n, or many more in a long run.
+func rounds(n int) int {
+	if soak {
+		return 50 * n
+	}
+	return n
 }

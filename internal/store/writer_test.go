@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
-	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -166,110 +164,6 @@ func TestAppendGoesOn(t *testing.T) {
 	}
 }
 
-// TestFailedGroup: when a transaction fails, nothing of it is left anywhere.
-func TestFailedGroup(t *testing.T) { synctest.Test(t, failedGroup) }
-
-func failedGroup(t *testing.T) {
-	l := openLog(t)
-	defer l.mustClose(t)
-	ctx := t.Context()
-	if _, err := l.Append(ctx, short(1), short(2)); err != nil {
-		t.Fatal(err)
-	}
-	if _, _, err := l.OpenCursor(ctx, "a", StartOldest); err != nil {
-		t.Fatal(err)
-	}
-	release := hold(t, l)
-	calls := []func() error{
-		func() error { _, err := l.Append(ctx, short(3)); return err },
-		func() error { return l.Settle(ctx, "a", 2, Change{"k", "x", []byte("y")}) },
-		func() error { return l.Forget(ctx, "a") },
-		func() error { return l.SaveState(ctx, "o", Change{"k", "x", []byte("y")}) },
-		func() error { _, _, err := l.OpenCursor(ctx, "b", StartNow); return err },
-	}
-	errs := make(chan error, len(calls))
-	for _, call := range calls {
-		go func() { errs <- call() }()
-		synctest.Wait() // it is queued
-	}
-	broken := errors.New("the disk is gone")
-	err := l.queue.put(ctx, &request{done: make(chan struct{}), run: func(*batch) error { return broken }})
-	if err != nil {
-		t.Fatal(err)
-	}
-	release()
-	for range calls {
-		if err := <-errs; !errors.Is(err, broken) || !strings.Contains(err.Error(), l.path) {
-			t.Errorf("a call of the group: %v", err)
-		}
-	}
-	if err := l.Err(); !errors.Is(err, broken) {
-		t.Errorf("Err: %v", err)
-	}
-	if _, err := l.Append(ctx, short(4)); err != nil || l.Err() != nil {
-		t.Errorf("append after it: %v, Err: %v", err, l.Err())
-	}
-	recs, err := l.Read(ctx, 2, 9)
-	if err != nil || len(recs) != 1 || recs[0].ID != "4" || recs[0].Seq != 3 {
-		t.Errorf("read %+v, %v", recs, err)
-	}
-	s, err := l.Stats(ctx)
-	if err != nil || len(s.Cursors) != 1 || s.Cursors[0].Name != "a" || s.Cursors[0].Pos != 0 {
-		t.Errorf("%+v, %v", s, err)
-	}
-	if pos, state, err := l.OpenCursor(ctx, "a", StartNow); err != nil || pos != 0 || len(state) > 0 {
-		t.Errorf("cursor at %d with %v, %v", pos, state, err)
-	}
-	if state, err := l.LoadState(ctx, "o"); err != nil || len(state) > 0 {
-		t.Errorf("state %v, %v", state, err)
-	}
-}
-
-// TestDiskFull: SQLite's own answer to a full disk.
-func TestDiskFull(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		l := openLog(t)
-		defer l.mustClose(t)
-		pages := func(n string) {
-			t.Helper()
-			r := &request{size: 1, run: func(*batch) error { return nil }}
-			if err := l.do(t.Context(), r); err != nil { // the writer is idle behind it
-				t.Fatal(err)
-			}
-			synctest.Wait()
-			if _, err := l.writer.db.integer("PRAGMA max_page_count = " + n); err != nil {
-				t.Fatal(err)
-			}
-		}
-		if _, err := l.Append(t.Context(), short(1)); err != nil {
-			t.Fatal(err)
-		}
-		pages("1") // as many as there are
-		big := short(2)
-		big.Body = make([]byte, 100_000)
-		for range 3 {
-			_, err := l.Append(t.Context(), big)
-			if err == nil || !strings.Contains(err.Error(), "full") || !strings.Contains(err.Error(), l.path) {
-				t.Fatalf("append: %v", err)
-			}
-		}
-		if l.Err() == nil {
-			t.Error("Err is nil")
-		}
-		if recs, err := l.Read(t.Context(), 0, 9); err != nil || len(recs) != 1 {
-			t.Errorf("read %d records, %v", len(recs), err)
-		}
-		time.Sleep(2 * retryFailed) // a small write still fits
-		if err := l.Err(); err != nil {
-			t.Errorf("Err: %v", err)
-		}
-		pages("1000000")
-		if n, err := l.Append(t.Context(), big); err != nil || n != 1 || l.LastSeq() != 2 {
-			t.Errorf("append: %d, %v", n, err)
-		}
-	})
-}
-
 // TestValue: what a record stands for stays with it as long as it is in memory.
 func TestValue(t *testing.T) {
 	l := openLog(t)
@@ -309,34 +203,4 @@ func TestTooLarge(t *testing.T) {
 	if _, err := l.Append(t.Context(), short(3), r); err == nil || l.LastSeq() != 1 {
 		t.Errorf("append: %v; the last is %d", err, l.LastSeq())
 	}
-}
-
-// TestLossesAreToldTogether: those that come while one is told are told as one.
-func TestLossesAreToldTogether(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		var got []string
-		var rows []int64
-		next := make(chan bool)
-		n := newNotifier(options{onLoss: func(cursor string, records int, first, last uint64) {
-			got = append(got, fmt.Sprint(cursor, " ", records, " ", first, " ", last))
-			<-next
-		}}, func(r []int64) { rows = append(rows, r...) })
-		go n.loop()
-		n.loss(loss{"a", 5, 1, 5, []int64{1}})
-		synctest.Wait()
-		n.loss(loss{"b", 2, 2, 3, []int64{2}})
-		n.loss(loss{"a", 3, 6, 8, []int64{3}})
-		n.loss(loss{"b", 3, 4, 6, []int64{4}})
-		for range 3 {
-			next <- true
-		}
-		synctest.Wait()
-		n.close()
-		if want := []string{"a 5 1 5", "a 3 6 8", "b 5 2 6"}; !slices.Equal(got, want) {
-			t.Errorf("told %q, want %q", got, want)
-		}
-		if want := []int64{1, 3, 2, 4}; !slices.Equal(rows, want) {
-			t.Errorf("rows %v, want %v", rows, want)
-		}
-	})
 }

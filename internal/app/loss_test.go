@@ -1,0 +1,58 @@
+package app
+
+import (
+	"database/sql"
+	"errors"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/filelessd/filelessd/internal/store"
+	"github.com/filelessd/filelessd/pkg/report"
+)
+
+// TestLoss: records that drop_oldest takes from a sink are counted, logged, and reported.
+func TestLoss(t *testing.T) {
+	f := newFixture(t, "  hook: {type: falco_http, listen: '127.0.0.1:0'}")
+	f.app.lost("other", 12, 5, 20)
+	f.waitFor("the report", func() bool { return len(f.received()) == 1 })
+	for _, r := range f.received() {
+		if r.Kind != report.KindLoss || r.Severity != report.High || !strings.Contains(r.Title, "12 reports for sink other") || r.Event != nil {
+			t.Errorf("%+v", r)
+		}
+	}
+	if got := f.counter("filelessd_lost_total", "reason", "store_full"); got != 12 {
+		t.Errorf("%v lost", got)
+	}
+	// Told again after a restart, it is the same report.
+	f.app.lost("other", 12, 5, 20)
+	if f.app.store.LastSeq() != 1 {
+		t.Errorf("%d records", f.app.store.LastSeq())
+	}
+}
+
+// TestLossFromBefore: the log tells of a loss that an earlier run left untold while it is being
+// opened.
+func TestLossFromBefore(t *testing.T) {
+	dir := t.TempDir()
+	log, err := store.Open(t.Context(), dir, store.DefaultConfig())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := log.Close(); err != nil {
+		t.Fatal(err)
+	}
+	db, err := sql.Open("sqlite", filepath.Join(dir, "filelessd.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = db.ExecContext(t.Context(), "INSERT INTO losses VALUES (1, 'other', 12, 5, 16)")
+	if err = errors.Join(err, db.Close()); err != nil {
+		t.Fatal(err)
+	}
+	f := newFixtureIn(t, dir, "  hook: {type: falco_http, listen: '127.0.0.1:0'}")
+	f.waitFor("the report", func() bool { return f.app.store.LastSeq() == 1 })
+	if got := f.counter("filelessd_lost_total", "reason", "store_full"); got != 12 {
+		t.Errorf("%v lost", got)
+	}
+}
