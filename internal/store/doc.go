@@ -21,6 +21,12 @@
 //     syncing always, it is the slowest by far.
 //   - database/sql between us and the driver: its pool, its copy of every value and its conversions
 //     cost a tenth of an append and add nothing to connections that have one owner each.
+//   - A unique index by ID alone, which is a hash: each insert lands on another page, so that a log
+//     of 160,000 records took 0.6 times as many a second as it does now, wrote 1.7 times as many
+//     bytes for each, and got slower as it grew. An index by time and ID refuses the same repeats.
+//     It has a look-up by ID alone read the index, up to 0.1 s with a million records.
+//   - Merging the write-ahead log every 32 MB and not every 8: no faster with the index as it is now,
+//     and the appends that meet a merge wait four times as long.
 //   - Inserts of many rows in one statement, and pages of 8, 16 or 32 KB: measured, no faster where
 //     it counts, which is a log that holds some hundred thousand records already.
 //
@@ -34,11 +40,11 @@
 //
 // One goroutine owns the connection that writes. It takes everything that waits into one
 // transaction, commits, and only then tells those who wait: that is the group commit. A Settle may
-// wait 20 ms for company. An Append that comes alone commits at once; where several append at a time
-// it waits up to 2 ms for the others: a transaction costs processor time, and where 16 posters share
-// it, one in four as many brings a tenth more alerts a second. The same goroutine prunes and gives free
-// pages back, one small transaction between two groups at a time. Readers have connections of their
-// own, and mostly need none: the newest 4 MB stay in memory.
+// wait 20 ms for company. An Append that comes alone commits at once; where several append at a
+// time it waits up to 2 ms for the others: a transaction costs processor time, and where 16 posters
+// share it, one in four as many brings a tenth more alerts a second. The same goroutine prunes and
+// gives free pages back, one small transaction between two groups at a time. Readers have
+// connections of their own, and mostly need none: the newest 4 MB stay in memory.
 //
 // # The file
 //

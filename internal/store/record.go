@@ -35,9 +35,10 @@ type Record struct {
 	// 1000 bytes; 64 lower-case hexadecimal digits are stored in half the room.
 	ID string
 	// At is when that happened which the record is about, to the nanosecond between the years 1678
-	// and 2262; what lies outside becomes the nearest end. It has to follow from what the ID follows
-	// from, so that equal IDs have equal times; where nothing does, it stays zero. The index is in
-	// the order of At: records that come in about that order are cheap to append.
+	// and 2262: what lies before comes back as the zero time, what lies behind as the last one. It
+	// has to follow from what the ID follows from, so that equal IDs have equal times; where nothing
+	// does, it stays zero. The index is in the order of At: records that come in about that order
+	// are cheap to append.
 	At time.Time
 	// Time is when the log took the record. Append sets it.
 	Time time.Time
