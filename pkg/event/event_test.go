@@ -318,3 +318,13 @@ func BenchmarkID(b *testing.B) {
 		e.computeID()
 	}
 }
+
+// TestManyMistakes: what is wrong with an alert has to be as short as one mistake. Joined, those of
+// 1 MiB took minutes to be written out.
+func TestManyMistakes(t *testing.T) {
+	doc := `{"rule":1` + strings.Repeat(`,"rule":1`, 1000) + `,"output_fields":[]}`
+	_, err := Parse([]byte(doc), time.Now())
+	if err == nil || err.Error() != "rule: want a string, got a number" {
+		t.Errorf("%.200v", err)
+	}
+}
