@@ -20,13 +20,28 @@ import (
 type intake struct {
 	set      *match.Set
 	analyzer *analyze.Analyzer
-	store    *store.Log
+	store    appender
 	metrics  *metrics
 	log      zerolog.Logger
 }
 
+// appender is what intake needs of the log.
+type appender interface {
+	Append(ctx context.Context, records ...store.Record) (added int, err error)
+}
+
+// A piece is what is analysed before it is appended: a report is many times as long as the alert that
+// it is of, and one request can bring thousands.
+const (
+	pieceRecords = 256
+	pieceBytes   = 1 << 20 // of the reports, in the log's form
+)
+
+// handle takes a batch, piece by piece. After an error a part of it can be stored: handed over again,
+// that part adds nothing.
 func (in *intake) handle(ctx context.Context, source *sourceMetrics, events []event.Event) error {
-	var records []store.Record
+	var piece []store.Record
+	bytes := 0
 	for i := range events {
 		record, ok, err := in.record(&events[i])
 		if err != nil {
@@ -34,11 +49,26 @@ func (in *intake) handle(ctx context.Context, source *sourceMetrics, events []ev
 			in.log.Error().Err(err).Str("id", events[i].ID()).Msg("an alert could not be analysed; this is a mistake of filelessd")
 			continue
 		}
-		if ok {
-			records = append(records, record)
+		if !ok {
+			continue
+		}
+		piece = append(piece, record)
+		if bytes += len(record.Body); len(piece) == pieceRecords || bytes >= pieceBytes {
+			if err := in.append(ctx, source, piece); err != nil {
+				return err
+			}
+			piece, bytes = nil, 0
 		}
 	}
+	if err := in.append(ctx, source, piece); err != nil {
+		return err
+	}
 	source.received.Add(float64(len(events)))
+	return nil
+}
+
+// append returns when the records are synced to disk.
+func (in *intake) append(ctx context.Context, source *sourceMetrics, records []store.Record) error {
 	if len(records) == 0 {
 		return nil
 	}
@@ -69,7 +99,9 @@ func (in *intake) record(e *event.Event) (r store.Record, ok bool, err error) {
 	if len(hits) == 0 {
 		return store.Record{}, false, nil
 	}
-	analysed := in.analyzer.Report(e, hits)
+	// The report goes on living, and others read it, while e may come again.
+	own := *e
+	analysed := in.analyzer.Report(&own, hits)
 	body, err := report.Marshal(analysed)
 	if err != nil {
 		return store.Record{}, false, err
