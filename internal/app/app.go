@@ -173,7 +173,9 @@ func (a *App) openSink(ctx context.Context, c config.Sink, m *deliver.Metrics) e
 	a.onStop("sink "+c.Name, s.Close)
 	w, err := deliver.New(ctx, deliver.Options{
 		Name: c.Name, Sink: s, Policy: c.Policy, When: c.When, Log: a.store, Metrics: m,
-		Logger: a.log.With().Str("sink", c.Name).Logger(),
+		Logger:    a.log.With().Str("sink", c.Name).Logger(),
+		DeadBytes: deadRoom(int64(a.config.Store.MaxBytes), len(a.config.Sinks)),
+		Dropped:   a.metrics.lost.WithLabelValues("dead_letters").Inc,
 	})
 	if err != nil {
 		return err
@@ -181,6 +183,12 @@ func (a *App) openSink(ctx context.Context, c config.Sink, m *deliver.Metrics) e
 	a.workers = append(a.workers, &worker{c.Name, c.Type, w})
 	a.metrics.watchSink(c.Name, w)
 	return nil
+}
+
+// deadRoom is the room of a sink's dead letters. All sinks together take no more than a sixteenth of
+// the log's, which is there for reports.
+func deadRoom(maxBytes int64, sinks int) int {
+	return int(min(32<<20, maxBytes/16/int64(sinks)))
 }
 
 func (a *App) openSource(ctx context.Context, c config.Source, stamp func() time.Time) error {

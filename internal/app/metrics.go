@@ -48,7 +48,7 @@ func newMetrics(reg *prometheus.Registry, version string) *metrics {
 	})
 	info.Set(1)
 	reg.MustRegister(m.durable, info)
-	for _, reason := range []string{"store_full", "damaged", "panic"} {
+	for _, reason := range []string{"store_full", "damaged", "panic", "dead_letters"} {
 		m.lost.WithLabelValues(reason)
 	}
 	return m

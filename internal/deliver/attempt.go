@@ -10,9 +10,10 @@ import (
 	"github.com/filelessd/filelessd/pkg/sink"
 )
 
-// result is the end of one delivery: of a record in the window, or of a parked one.
+// result is the end of one delivery: of a record in the window, of one beyond it, or of a parked one.
 type result struct {
 	item   *item
+	ahead  bool
 	parked *parked
 	err    error
 	cut    bool // by the end of the run: says nothing of the sink
@@ -57,6 +58,9 @@ func (w *Worker) probe(ctx context.Context, now time.Time) {
 		if w.waits(i) && (choice == nil || i.last.Before(choice.last)) {
 			choice = i
 		}
+	}
+	if w.tryAhead(ctx) {
+		return
 	}
 	if choice != nil {
 		w.start(ctx, choice)
@@ -106,6 +110,10 @@ func (w *Worker) finish(r result) {
 		w.finishParked(r)
 		return
 	}
+	if r.ahead {
+		w.finishAhead(r)
+		return
+	}
 	i := r.item
 	switch {
 	case r.err == nil:
@@ -137,7 +145,10 @@ func (w *Worker) failed(i *item, err error) {
 	switch {
 	case w.givenUp(i, now):
 		w.giveUp(i, err)
-	case i.failures >= parkAfter && w.taken > i.taken && len(w.parked) < mostParked:
+	case i.doubted:
+		w.park(i, err)
+		return // it says nothing of the sink, which took something else meanwhile
+	case i.failures >= parkAfter && w.taken > i.taken:
 		w.park(i, err)
 	}
 	w.failing(err, now)

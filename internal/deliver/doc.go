@@ -14,6 +14,16 @@
 //   - when five deliveries in a row failed, the breaker opens: one delivery at a time is tried, each
 //     time of another record, until one is taken. Nothing is parked for what is the sink's fault.
 //
+// What a report says is the attacker's to choose, and so is whether a filter before the receiver
+// takes it. A window full of such reports looks like an outage. So while the breaker is open every
+// other try is of a record beyond the full window; once one of those is taken, what fails in the
+// window is parked at its next failure. That record is not delivered again in its turn.
+//
 // What the sink refuses for good, and what was tried for longer than give_up, goes to the dead
-// letters with the report itself, so that it can still be sent when the log has forgotten it.
+// letters with the report itself, so that it can still be sent when the log has forgotten it. What
+// was tried most goes there early when there are too many parked reports.
+//
+// All that a worker holds is bounded by number and by bytes: the window, the parked reports, and the
+// dead letters, which the log never removes of itself and of which the oldest are lost, with a count,
+// when they are too many.
 package deliver

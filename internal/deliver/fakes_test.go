@@ -70,6 +70,12 @@ func (l *memoryLog) Read(ctx context.Context, after uint64, limit int) ([]store.
 		if n := uint64(len(l.records)); n > after {
 			records := slices.Clone(l.records[after:min(n, after+uint64(limit))])
 			l.mu.Unlock()
+			bytes := 0
+			for i, r := range records { // no more than about 1 MiB at once, as the real one
+				if bytes += len(r.Body); bytes >= 1<<20 {
+					return records[:i+1], nil
+				}
+			}
 			return records, nil
 		}
 		more := l.more
@@ -200,6 +206,9 @@ type bench struct {
 	policy Policy
 	when   string
 
+	deadBytes int
+	dropped   int
+
 	worker *Worker
 	drain  chan struct{}
 	cancel context.CancelFunc
@@ -219,6 +228,7 @@ func (b *bench) start() {
 	b.worker, err = New(b.t.Context(), Options{
 		Name: "s", Sink: b.sink, Policy: b.policy, When: program, Log: b.log,
 		Metrics: NewMetrics(prometheus.NewRegistry()), Logger: zerolog.Nop(),
+		DeadBytes: b.deadBytes, Dropped: func() { b.dropped++ },
 	})
 	if err != nil {
 		b.t.Fatal(err)

@@ -50,11 +50,11 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 }
 
 // start makes every metric of a sink exist from the beginning.
-func (m *Metrics) start(sink string, dead int) {
+func (m *Metrics) start(sink string) {
 	for _, o := range []Outcome{Delivered, Filtered, Failed, Parked, Dead} {
 		m.deliveries.WithLabelValues(sink, string(o))
 	}
-	m.deadLetters.WithLabelValues(sink).Set(float64(dead))
+	m.deadLetters.WithLabelValues(sink)
 	m.seconds.WithLabelValues(sink)
 	m.whenErrors.WithLabelValues(sink)
 }
@@ -68,5 +68,8 @@ func (m *Metrics) delivered(sink string, after time.Duration) {
 	m.seconds.WithLabelValues(sink).Observe(after.Seconds())
 }
 
-func (m *Metrics) buried(sink string)    { m.deadLetters.WithLabelValues(sink).Inc() }
+func (m *Metrics) dead(sink string, letters int) {
+	m.deadLetters.WithLabelValues(sink).Set(float64(letters))
+}
+
 func (m *Metrics) whenError(sink string) { m.whenErrors.WithLabelValues(sink).Inc() }

@@ -11,11 +11,7 @@ import (
 	"github.com/filelessd/filelessd/pkg/sink"
 )
 
-// Kinds of what a worker remembers beside its cursor.
-const (
-	kindParked = "parked"
-	kindDead   = "dead"
-)
+const kindParked = "parked"
 
 // mostParkedPause is the longest pause between tries of a parked report.
 const mostParkedPause = time.Hour
@@ -47,6 +43,7 @@ func (w *Worker) park(i *item, err error) {
 	now := time.Now()
 	w.Logger.Warn().Err(err).Str("id", i.record.ID).Int("attempts", i.failures).
 		Msg("the sink takes other reports but not this one; it is parked and tried from time to time")
+	w.makeParkedRoom(len(i.record.Body))
 	p := w.setAside(i, undelivered(i.record, i.failures, i.first, now, err))
 	p.Next = now.Add(w.parkedPause(p, err))
 	w.remember(kindParked, &p.Undelivered)
@@ -64,16 +61,58 @@ func (w *Worker) follow(i *item) {
 
 func (w *Worker) setAside(i *item, u Undelivered) *parked {
 	p := &parked{Undelivered: u, report: i.report, about: i.about}
-	w.parked[p.ID] = p
+	w.keepParked(p)
 	w.Metrics.count(w.Name, Parked)
 	w.close(i)
 	return p
+}
+
+func (w *Worker) keepParked(p *parked) {
+	w.forgetParked(w.parked[p.ID])
+	w.parked[p.ID] = p
+	w.abouts[p.about]++
+	w.aside += len(p.Report)
+}
+
+func (w *Worker) forgetParked(p *parked) {
+	if p == nil {
+		return
+	}
+	delete(w.parked, p.ID)
+	w.aside -= len(p.Report)
+	if w.abouts[p.about]--; w.abouts[p.about] == 0 {
+		delete(w.abouts, p.about)
+	}
+}
+
+// makeParkedRoom gives up what was tried most while there is no room for another parked record of
+// that many bytes. If failing records stayed in the window instead, a few hundred of them would keep
+// the sink from all that comes later: whoever knows what text the receiver refuses could see to that.
+func (w *Worker) makeParkedRoom(bytes int) {
+	for len(w.parked) >= mostParked || w.aside+bytes > parkedBytes {
+		var most *parked
+		for _, p := range w.parked {
+			if !p.flying && (most == nil || p.Attempts > most.Attempts || p.Attempts == most.Attempts && p.Seq < most.Seq) {
+				most = p
+			}
+		}
+		if most == nil {
+			return
+		}
+		w.Logger.Error().Str("id", most.ID).Int("attempts", most.Attempts).Int("parked", len(w.parked)).
+			Msg("too many parked reports; the one tried most is now with the dead letters")
+		w.unpark(most)
+		w.buryUndelivered(most.Undelivered)
+	}
 }
 
 var errBehindParked = errors.New("waits for a parked report about the same alert")
 
 // parkedAbout returns the first parked record about the same thing.
 func (w *Worker) parkedAbout(about string) (first *parked) {
+	if w.abouts[about] == 0 {
+		return nil
+	}
 	for _, p := range w.parked {
 		if p.about == about && (first == nil || p.Seq < first.Seq) {
 			first = p
@@ -84,7 +123,12 @@ func (w *Worker) parkedAbout(about string) (first *parked) {
 
 // dueParked reports whether p may be tried now.
 func (w *Worker) dueParked(p *parked, now time.Time) bool {
-	return !p.flying && !p.Next.After(now) && w.parkedAbout(p.about) == p
+	return !p.flying && !p.Next.After(now) && w.isFirst(p)
+}
+
+// isFirst reports whether no other parked record about the same thing is before p.
+func (w *Worker) isFirst(p *parked) bool {
+	return w.abouts[p.about] == 1 || w.parkedAbout(p.about) == p
 }
 
 // parkedPause doubles from the longest ordinary pause.
@@ -132,7 +176,7 @@ func (w *Worker) finishParked(r result) {
 }
 
 func (w *Worker) unpark(p *parked) {
-	delete(w.parked, p.ID)
+	w.forgetParked(p)
 	w.changes = append(w.changes, store.Change{Kind: kindParked, Key: p.ID})
 }
 
@@ -147,28 +191,18 @@ func (w *Worker) restoreParked(c store.Change) {
 		return
 	}
 	p.about = aboutOf(p.report)
-	w.parked[p.ID] = p
+	w.keepParked(p)
 }
 
-// bury puts a record among the dead letters.
-func (w *Worker) bury(r store.Record, attempts int, since time.Time, err error) {
-	w.buryUndelivered(undelivered(r, attempts, since, time.Now(), err))
-}
-
-func (w *Worker) buryUndelivered(u Undelivered) {
-	u.Next = time.Time{}
-	w.remember(kindDead, &u)
-	w.Metrics.count(w.Name, Dead)
-	w.Metrics.buried(w.Name)
-}
-
-func (w *Worker) remember(kind string, u *Undelivered) {
+// remember has u kept, and returns the bytes that it takes.
+func (w *Worker) remember(kind string, u *Undelivered) int {
 	body, err := json.Marshal(u)
 	if err != nil {
 		w.Logger.Error().Err(err).Str("id", u.ID).Msg("a report can not be kept")
-		return
+		return 0
 	}
 	w.changes = append(w.changes, store.Change{Kind: kind, Key: u.ID, Body: body})
+	return len(body)
 }
 
 func undelivered(r store.Record, attempts int, since, at time.Time, err error) Undelivered {

@@ -28,6 +28,7 @@ type item struct {
 	last     time.Time // when it was last tried
 	next     time.Time // not before; zero for at once
 	taken    uint64    // Worker.taken when it first failed
+	doubted  bool      // the sink took a record from beyond the window while it took none in it
 }
 
 // enqueue adds records to the window. What the sink does not want is done at once.
@@ -35,7 +36,13 @@ func (w *Worker) enqueue(records []store.Record) {
 	for _, r := range records {
 		i := &item{record: r}
 		w.read = r.Seq
+		w.held += len(r.Body)
 		w.queue = append(w.queue, i)
+		if w.early[r.Seq] {
+			delete(w.early, r.Seq)
+			i.state = done
+			continue
+		}
 		decoded, err := decode(r)
 		if err != nil {
 			w.Logger.Error().Err(err).Str("id", r.ID).Msg("a record of the log is no report")
@@ -109,6 +116,7 @@ func (w *Worker) close(i *item) {
 func (w *Worker) advance() {
 	n := 0
 	for n < len(w.queue) && w.queue[n].state == done {
+		w.held -= len(w.queue[n].record.Body)
 		n++
 	}
 	if n > 0 {

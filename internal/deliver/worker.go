@@ -30,8 +30,12 @@ const (
 	// parkAfter is how often a record fails before it is parked, and how many failures in a row
 	// open the breaker.
 	parkAfter = 5
-	// mostParked bounds the memory for parked records; beyond, a failing record waits in the window.
-	mostParked = 1000
+	// windowBytes and the two after it bound the memory for records, beside their number: a report can
+	// be a thousand times as long as usual, and what is in it is the attacker's. At windowBytes no
+	// more is read, so that it is exceeded by what one read brings.
+	windowBytes = 8 << 20
+	mostParked  = 1000
+	parkedBytes = 16 << 20
 )
 
 // Options is what a worker is made of.
@@ -46,6 +50,11 @@ type Options struct {
 	// Expand fills in what is a pure function of the stored report. It must not change its
 	// argument. Nil for nothing.
 	Expand func(*report.Report) *report.Report
+	// DeadBytes is how much room the dead letters may take in the log, which never removes them of
+	// itself; beyond, the oldest go. Zero is deadBytes.
+	DeadBytes int
+	// Dropped hears of each dead letter that went; nil for nobody.
+	Dropped func()
 }
 
 // Worker delivers reports to one sink.
@@ -56,11 +65,17 @@ type Worker struct {
 	read    uint64 // the last record in the window
 	queue   []*item
 	chains  map[string][]*item // unfinished records of the window by what they are about
+	held    int                // bytes of the records in the window
 	parked  map[string]*parked
+	abouts  map[string]int // how many of them are about the same thing
+	aside   int            // bytes of the parked records
+	dead    deadLetters
 	changes []store.Change // to be settled with the cursor
 	breaker breaker
-	flying  int    // deliveries under way
-	taken   uint64 // deliveries that the sink took, ever
+	aheads  int             // turns to try something beyond the window
+	early   map[uint64]bool // records beyond the window that the sink has
+	flying  int             // deliveries under way
+	taken   uint64          // deliveries that the sink took, ever
 
 	// quietUntil is when the sink, which asked to be left alone, may be asked again.
 	quietUntil time.Time
@@ -89,9 +104,9 @@ func New(ctx context.Context, o Options) (*Worker, error) {
 	}
 	w := &Worker{
 		Options: o, settled: pos, read: pos, chains: map[string][]*item{}, parked: map[string]*parked{},
+		abouts: map[string]int{}, early: map[uint64]bool{},
 		results: make(chan result, o.Policy.Concurrency), settles: make(chan settlement, 1),
 	}
-	dead := 0
 	for _, c := range state {
 		switch c.Kind {
 		case kindParked:
@@ -99,10 +114,12 @@ func New(ctx context.Context, o Options) (*Worker, error) {
 		case kindBreaker:
 			w.breaker.restore(c.Body)
 		case kindDead:
-			dead++
+			w.dead.restore(c)
 		}
 	}
-	o.Metrics.start(o.Name, dead)
+	o.Metrics.start(o.Name)
+	w.dead.inOrder()
+	w.trimDead()
 	w.publish()
 	return w, nil
 }
@@ -187,6 +204,9 @@ func (w *Worker) feed(ctx context.Context, room <-chan feedRequest, feed chan<- 
 
 // room is how many more records fit the window.
 func (w *Worker) room() int {
+	if w.held >= windowBytes {
+		return 0
+	}
 	return window - int(w.read-w.settled)
 }
 
@@ -232,7 +252,7 @@ func (w *Worker) nextWake() time.Duration {
 		}
 	}
 	for _, p := range w.parked {
-		if !p.flying && p.Next.Before(due) && w.parkedAbout(p.about) == p {
+		if !p.flying && p.Next.Before(due) && w.isFirst(p) {
 			due = p.Next
 		}
 	}
