@@ -114,6 +114,36 @@ func TestGRPCStopStoreDown(t *testing.T) {
 	})
 }
 
+// TestGRPCFalcoStopsWhileStoreIsDown: a sub whose client neither asks nor cancels blocks Falco's stop,
+// and a store that is down must not make this client one. What was received is kept.
+func TestGRPCFalcoStopsWhileStoreIsDown(t *testing.T) {
+	for _, alerts := range []int{3, 300} { // 300 are more than this side takes, so Falco blocks in writing
+		f := falcosim.New(falcosim.Options{})
+		grpcBubble(t, "sub", bySim(f), func(t *testing.T, g *GRPC) {
+			k, up := newTaker(), make(chan struct{})
+			f.Push(numbered(0, alerts)...)
+			stop := run(t, g, func(ctx context.Context, events []event.Event) error {
+				<-up // a disk that does not answer
+				return k.handle(ctx, events)
+			})
+			time.Sleep(time.Second)
+			began := time.Now()
+			if err := f.Stop(); err != nil {
+				t.Error(err)
+			}
+			if d := time.Since(began); d > stopBound+time.Second {
+				t.Errorf("Falco stopped after %s", d)
+			}
+			close(up)
+			time.Sleep(time.Second)
+			stop()
+			if got, want := len(k.taken()), min(alerts, batchSize); got < want {
+				t.Errorf("%d alerts kept, want at least the %d that were received", got, want)
+			}
+		})
+	}
+}
+
 // TestGRPCStopFinishesGet stops while a get is under way.
 func TestGRPCStopFinishesGet(t *testing.T) {
 	o := &oddFalco{get: func(stream outputs.Service_GetServer) error {

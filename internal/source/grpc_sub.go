@@ -4,9 +4,12 @@ import (
 	"context"
 	"errors"
 	"io"
+	"sync"
 	"time"
 
 	"github.com/falcosecurity/client-go/pkg/api/outputs"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/connectivity"
 
 	"github.com/filelessd/filelessd/pkg/event"
 )
@@ -25,6 +28,7 @@ const (
 // A subscription is one sub stream: a goroutine that receives, and what it has received.
 type subscription struct {
 	stream outputs.Service_SubClient
+	send   sync.Mutex
 	cancel context.CancelCauseFunc
 	frames chan frame    // closed at the end of the stream
 	room   chan struct{} // holds one for each frame that is received and not yet synced
@@ -48,9 +52,12 @@ func (g *GRPC) sub(ctx, late context.Context, f *falco, handle Handle) (worked b
 		frames: make(chan frame, batchSize), room: make(chan struct{}, batchSize),
 	}
 	go s.receive(call)
+	var leaving sync.WaitGroup
+	leaving.Go(func() { s.letGo(call, f.channel, g.config.Poll) })
 	err = g.follow(ctx, late, f, s, handle)
 	// Never half-close: Falco would keep the stream, and its slot, for ever.
 	cancel(nil)
+	leaving.Wait()
 	// What was received before the end still counts; the goroutine ends with the range.
 	var rest []event.Event
 	for frame := range s.frames {
@@ -69,7 +76,7 @@ func (g *GRPC) follow(ctx, late context.Context, f *falco, s *subscription, hand
 	defer tick.Stop()
 	due, stop, quiet := tick.C, ctx.Done(), make(<-chan time.Time)
 	silent := 0
-	s.request()
+	_ = s.request()
 	for {
 		select {
 		case first, ok := <-s.frames:
@@ -85,7 +92,7 @@ func (g *GRPC) follow(ctx, late context.Context, f *falco, s *subscription, hand
 			silent = 0
 		case <-due:
 			g.announce(f)
-			s.request()
+			_ = s.request()
 		case <-stop:
 			stop, due, quiet = nil, nil, g.quiet()
 		case <-quiet:
@@ -148,16 +155,36 @@ func (s *subscription) receive(call context.Context) {
 	}
 }
 
+// letGo lets Falco stop, or reload, while alerts can not be stored and follow is busy with trying:
+// Falco's stop waits until its client asks once more, or cancels. That Falco goes shows in the channel,
+// which is no longer ready then. From there on requests go out, and what Falco had sent before the
+// stream ended can still be received. Only when Falco is held up in sending, since nobody reads, the
+// stream is cancelled, and what was on its way is lost.
+func (s *subscription) letGo(call context.Context, channel *grpc.ClientConn, every time.Duration) {
+	for state := channel.GetState(); state == connectivity.Ready; state = channel.GetState() {
+		if !channel.WaitForStateChange(call, state) {
+			return
+		}
+	}
+	for began := time.Now(); time.Since(began) < stopBound; {
+		if !sleep(call, every) || s.request() != nil {
+			return
+		}
+	}
+	s.cancel(errEnded)
+}
+
 func (s *subscription) release(n int) {
 	for range n {
 		<-s.room
 	}
 }
 
-// request asks for what is queued. Its error is not looked at: the stream is over then, and
-// receive gets the reason.
-func (s *subscription) request() {
+// request asks for what is queued. An error says that the stream is over; receive gets the reason.
+func (s *subscription) request() error {
+	s.send.Lock() // a stream has one sender at a time
+	defer s.send.Unlock()
 	hung := time.AfterFunc(hungAfter, func() { s.cancel(errHung) })
 	defer hung.Stop()
-	_ = s.stream.Send(&outputs.Request{})
+	return s.stream.Send(&outputs.Request{})
 }
