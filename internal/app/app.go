@@ -13,6 +13,7 @@ import (
 	"maps"
 	"net"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -53,6 +54,8 @@ type App struct {
 	workers []*worker
 	sources []*runningSource
 	server  *server.Server
+
+	stopping atomic.Bool // sources take nothing any more
 
 	cleanups []cleanup
 }
@@ -228,7 +231,7 @@ func (a *App) openServer(ctx context.Context) error {
 		return nil
 	}
 	s, err := server.Open(ctx, a.config.HTTP, server.Backend{
-		Ready: a.problems, Summary: a.summary, Status: a.status, Metrics: a.registry,
+		Ready: a.problems, Summary: a.summary, Status: a.status, Metrics: a.registry, Log: a.log,
 	})
 	if err != nil {
 		return err

@@ -69,3 +69,17 @@ func (l *countingLog) Append(ctx context.Context, records ...store.Record) (int,
 	}
 	return l.appender.Append(ctx, records...)
 }
+
+// TestNotReadyWhileStopping: the listeners are down then, and what posts has to go elsewhere.
+func TestNotReadyWhileStopping(t *testing.T) {
+	f := newFixture(t, "  hook: {type: falco_http, listen: '127.0.0.1:0'}")
+	if problems := f.app.problems(); problems != nil {
+		t.Errorf("running: %v", problems)
+	}
+	if err := f.stop(); err != nil {
+		t.Fatal(err)
+	}
+	if problems := f.app.problems(); len(problems) != 1 {
+		t.Errorf("stopped: %v", problems)
+	}
+}

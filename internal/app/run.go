@@ -38,6 +38,7 @@ func (a *App) Run(ctx context.Context) error {
 	total := a.config.DrainTimeout
 	deadline := time.Now().Add(total - min(total/10, 500*time.Millisecond))
 	a.log.Info().Stringer("drain_timeout", total).Msg("stopping")
+	a.stopping.Store(true)
 	stopSources()
 	waitUntil(intake, deadline)
 	close(drain)

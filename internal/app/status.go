@@ -9,9 +9,12 @@ import (
 	"github.com/filelessd/filelessd/internal/store"
 )
 
-// problems are what keeps the daemon from taking alerts. That a listener is down ends the daemon,
-// so the log is what remains.
+// problems are what keeps the daemon from taking alerts. That a listener is down ends the daemon, so
+// what remains is the time in which it stops, and the log.
 func (a *App) problems() []string {
+	if a.stopping.Load() {
+		return []string{"stopping: no more alerts are taken"}
+	}
 	if err := a.store.Err(); err != nil {
 		return []string{"the store can not append: " + err.Error()}
 	}

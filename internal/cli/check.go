@@ -4,8 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"maps"
-	"os"
 	"slices"
 	"time"
 
@@ -103,14 +103,13 @@ func (p *program) trySource(c config.Source) (string, error) {
 
 // tryFile reads nothing. A file that is not there yet is waited for.
 func tryFile(path string) (string, error) {
-	f, err := os.Open(path)
-	switch {
-	case errors.Is(err, os.ErrNotExist):
+	switch err := source.ProbeFile(path); {
+	case errors.Is(err, fs.ErrNotExist):
 		return "waits for " + path + ", which does not exist yet", nil
 	case err != nil:
 		return "", err
 	}
-	return "can read " + path, f.Close()
+	return "can read " + path, nil
 }
 
 func (p *program) trySink(c config.Sink) (message string, err error) {

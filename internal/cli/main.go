@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 
 	"github.com/alecthomas/kong"
@@ -107,6 +108,11 @@ func (p *program) fail(err error) int {
 	}
 	fmt.Fprintf(p.Stderr, "filelessd: %v\n", err)
 	return code
+}
+
+func missing(path string) bool {
+	_, err := os.Stat(path)
+	return errors.Is(err, fs.ErrNotExist)
 }
 
 func fileExists(path string) bool {

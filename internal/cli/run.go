@@ -51,7 +51,8 @@ func (c *runCommand) Run(p *program) error {
 
 // loadConfig reads the file that is named, or the one that is there, or makes do without.
 func (p *program) loadConfig(path string) (*config.Config, error) {
-	if path == "" && fileExists(defaultConfig) {
+	// One that is there and can not be read is a mistake, not a reason to run without.
+	if path == "" && !missing(defaultConfig) {
 		path = defaultConfig
 	}
 	if path == "" {

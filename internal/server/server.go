@@ -6,12 +6,15 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"log"
 	"net"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
+	"github.com/rs/zerolog"
 
 	"github.com/filelessd/filelessd/internal/listen"
 )
@@ -26,6 +29,7 @@ type Backend struct {
 	// Status is everything, as JSON.
 	Status  func(ctx context.Context) any
 	Metrics prometheus.Gatherer
+	Log     zerolog.Logger
 }
 
 // Server serves a Backend.
@@ -46,8 +50,18 @@ func Open(ctx context.Context, c Config, b Backend) (*Server, error) {
 	s.http = &http.Server{
 		Handler: s.handler(), ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second,
 		WriteTimeout: 30 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 16 << 10,
+		ErrorLog: log.New(debugLog{b.Log}, "", 0),
 	}
 	return s, nil
+}
+
+// debugLog takes what net/http has to say. That is failed handshakes mostly, which anybody can cause any
+// number of; on stderr they would stand between the lines of the log, which are JSON.
+type debugLog struct{ log zerolog.Logger }
+
+func (l debugLog) Write(line []byte) (int, error) {
+	l.log.Debug().Str("detail", strings.TrimSpace(string(line))).Msg("http")
+	return len(line), nil
 }
 
 // Addr is the address that the server listens on.

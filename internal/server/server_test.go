@@ -1,6 +1,7 @@
 package server
 
 import (
+	"bytes"
 	"context"
 	"io"
 	"net/http"
@@ -9,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/rs/zerolog"
 	"go.uber.org/goleak"
 )
 
@@ -114,5 +116,24 @@ func TestRun(t *testing.T) {
 	cancel()
 	if err := <-ended; err != nil {
 		t.Error(err)
+	}
+}
+
+// TestLogOfNetHTTP: what clients do wrong is not written on stderr past the log.
+func TestLogOfNetHTTP(t *testing.T) {
+	var text bytes.Buffer
+	b := newBackend(new([]string))
+	b.Log = zerolog.New(&text).Level(zerolog.DebugLevel)
+	s, err := Open(t.Context(), Config{Listen: "127.0.0.1:0"}, b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	if s.http.ErrorLog == nil {
+		t.Fatal("net/http writes where it likes")
+	}
+	s.http.ErrorLog.Print("TLS handshake error\n\x1b[2J")
+	if want := `{"level":"debug","detail":"TLS handshake error\n\u001b[2J","message":"http"}` + "\n"; text.String() != want {
+		t.Errorf("%q", text.String())
 	}
 }

@@ -63,6 +63,16 @@ func openReading(path string) (*reading, error) {
 	return &reading{path: path, file: file, info: info, packed: strings.HasSuffix(path, packedExt)}, nil
 }
 
+// ProbeFile says what keeps a source from following the file at path. It reads nothing.
+func ProbeFile(path string) error {
+	r, err := openReading(path)
+	if err != nil {
+		return err
+	}
+	r.close()
+	return nil
+}
+
 func (r *reading) close() { _ = r.file.Close() }
 
 // begin reads from the beginning.

@@ -61,6 +61,7 @@ func (a answer) write(w http.ResponseWriter) {
 	header.Set("Content-Type", "application/json")
 	switch a.status {
 	case http.StatusUnauthorized:
+		header.Set("Connection", "close") // the places for connections are for those who may send
 		header["Www-Authenticate"] = []string{`Bearer realm="filelessd"`, `Basic realm="filelessd"`}
 	case http.StatusMethodNotAllowed:
 		header.Set("Allow", http.MethodPost)

@@ -89,11 +89,12 @@ type reply struct {
 	status int
 	header http.Header
 	body   string
+	closed bool // the connection, behind it
 }
 
 func readReply(res *http.Response) (reply, error) {
 	body, err := io.ReadAll(res.Body)
-	return reply{res.StatusCode, res.Header, string(body)}, err
+	return reply{res.StatusCode, res.Header, string(body), res.Close}, err
 }
 
 // postTo posts body. The error is one of the connection.
@@ -341,6 +342,10 @@ func TestHTTPToken(t *testing.T) {
 		}
 		if challenges := got.header["Www-Authenticate"]; got.status == 401 && len(challenges) != 2 {
 			t.Errorf("challenges: %q", challenges)
+		}
+		// Who may not send may not keep one of the places for connections either.
+		if got.closed != (got.status == 401) {
+			t.Errorf("%q: %d, closed %v", tt.authorization, got.status, got.closed)
 		}
 	}
 	if n := len(f.ids()); n != 3 {
