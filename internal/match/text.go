@@ -135,8 +135,15 @@ func hasMemoryPath(value string) bool {
 // assignment take effect there, or does the text merely mention it? It takes effect behind env,
 // sudo and the like, and as the first words of a shell's command.
 func assignsEnvironment(k *knowledge.Base) func(before string) bool {
+	// As much as Falco takes of a command line. Text may hold an assignment in every other word, and
+	// looking through all of it for each takes minutes for the longest that is accepted.
+	const look = 4096
 	return func(before string) bool {
-		words := strings.Fields(before)
+		words := strings.Fields(before[max(0, len(before)-look):])
+		first := ""
+		if start := strings.Fields(before[:min(look, len(before))]); len(start) > 0 {
+			first = start[0]
+		}
 		for i := len(words) - 1; i >= 0; i-- {
 			word := strings.TrimLeft(words[i], `"'(`)
 			switch word {
@@ -144,10 +151,10 @@ func assignsEnvironment(k *knowledge.Base) func(before string) bool {
 				return true
 			}
 			if ends := strings.HasSuffix(word, ";") || word == "&&" || word == "||" || word == "|"; ends || word == "" {
-				return k.Lists.Shells.HasName(words[0])
+				return k.Lists.Shells.HasName(first)
 			}
 			if strings.HasPrefix(word, "-") {
-				if strings.HasSuffix(word, "c") && k.Lists.Shells.HasName(words[0]) {
+				if strings.HasSuffix(word, "c") && k.Lists.Shells.HasName(first) {
 					return true
 				}
 				continue
