@@ -262,5 +262,5 @@ func describe(v *version.Response) string {
 			engine = w.string()
 		}
 	}
-	return fmt.Sprintf("Falco %s (engine %s)", v.GetVersion(), engine)
+	return printable(fmt.Sprintf("Falco %s (engine %s)", v.GetVersion(), engine))
 }

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"syscall"
 	"time"
+	"unicode"
 
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
@@ -32,7 +33,18 @@ func ExplainGRPC(err error, c GRPCConfig) string {
 	if text == "" {
 		return why
 	}
-	return why + " (" + text + ")"
+	return why + " (" + printable(text) + ")"
+}
+
+// printable is text without what moves a terminal's cursor: it is the other side's, and check and the
+// log for people show it as it stands.
+func printable(text string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsPrint(r) {
+			return r
+		}
+		return unicode.ReplacementChar
+	}, text)
 }
 
 // explainGRPC is the part of ExplainGRPC that stays the same while the trouble does.

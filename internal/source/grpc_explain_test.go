@@ -9,6 +9,7 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/falcosecurity/client-go/pkg/api/version"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
@@ -70,5 +71,16 @@ func TestExplainGRPC(t *testing.T) {
 		if strings.Contains(got, "\n") {
 			t.Errorf("%s: more than one line: %q", tt.name, got)
 		}
+	}
+}
+
+// TestExplainIsPrintable: whoever answers in Falco's place does not get at the terminal.
+func TestExplainIsPrintable(t *testing.T) {
+	text := ExplainGRPC(status.Error(codes.Internal, "a \x1b[2J\nb \u202e"), DefaultGRPCConfig())
+	if !strings.HasSuffix(text, "(a \ufffd[2J\ufffdb \ufffd)") {
+		t.Errorf("%q", text)
+	}
+	if got := describe(&version.Response{Version: "0.43\x1b[2J"}); got != "Falco 0.43\ufffd[2J (engine 0)" {
+		t.Errorf("%q", got)
 	}
 }
