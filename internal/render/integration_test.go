@@ -12,19 +12,14 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/filelessd/filelessd/internal/render"
+	"github.com/filelessd/filelessd/internal/testprogram"
 )
 
 // cmark returns a function that renders Markdown with cmark-gfm, GitHub's renderer, raw HTML
-// allowed. It is Debian's package cmark-gfm.
+// allowed.
 func cmark(t *testing.T) func([]byte) []byte {
 	t.Helper()
-	tool, err := exec.LookPath("cmark-gfm")
-	if err != nil {
-		if os.Getenv("FILELESSD_INTEGRATION") == "1" {
-			t.Fatalf("FILELESSD_INTEGRATION=1 asks for cmark-gfm: %v", err)
-		}
-		t.Skipf("no second renderer of Markdown (apt-get install cmark-gfm): %v", err)
-	}
+	tool := testprogram.Find(t, "cmark-gfm", "cmark-gfm")
 	return func(page []byte) []byte {
 		cmd := exec.CommandContext(t.Context(), tool, "--unsafe", "-e", "table", "-e", "autolink",
 			"-e", "strikethrough", "-e", "tasklist", "-e", "footnotes")
@@ -38,8 +33,8 @@ func cmark(t *testing.T) func([]byte) []byte {
 	}
 }
 
-// TestSecondRenderer makes sure that GitHub's renderer sees the same pages as ours.
-func TestSecondRenderer(t *testing.T) {
+// TestIntegrationSecondRenderer makes sure that GitHub's renderer sees the same pages as ours.
+func TestIntegrationSecondRenderer(t *testing.T) {
 	second := cmark(t)
 	for name, r := range goldenReports(t) {
 		t.Run(name, func(t *testing.T) {
@@ -55,14 +50,14 @@ func TestSecondRenderer(t *testing.T) {
 	}
 }
 
-func TestSecondRendererHostile(t *testing.T) {
+func TestIntegrationSecondRendererHostile(t *testing.T) {
 	github := newReader(cmark(t))
 	for name, value := range hostile(t) {
 		t.Run(name, func(t *testing.T) { github.check(t, value) })
 	}
 }
 
-func TestSecondRendererMixtures(t *testing.T) {
+func TestIntegrationSecondRendererMixtures(t *testing.T) {
 	github, random := newReader(cmark(t)), rand.New(rand.NewPCG(3, 4))
 	for range 1000 {
 		github.check(t, mixture(random))
