@@ -8,13 +8,11 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"net/http/httptest"
 	"os"
 	"os/exec"
 	"os/signal"
 	"path/filepath"
 	"regexp"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -50,8 +48,13 @@ type process struct {
 // start runs the program; what it logs is shown if the test fails.
 func start(t testing.TB, args ...string) *process {
 	t.Helper()
+	return startCommand(t, append([]string{os.Args[0]}, args...))
+}
+
+func startCommand(t testing.TB, args []string) *process {
+	t.Helper()
 	p := &process{t: t, ended: make(chan struct{})}
-	p.cmd = exec.CommandContext(t.Context(), os.Args[0], args...)
+	p.cmd = exec.CommandContext(t.Context(), args[0], args[1:]...)
 	p.cmd.Env = append(os.Environ(), asProgram+"=1", "GORACE=atexit_sleep_ms=0")
 	p.cmd.Stdout = &p.stdout
 	log, err := os.Create(filepath.Join(t.TempDir(), "log"))
@@ -115,57 +118,6 @@ func waitFor(t testing.TB, what string, ok func() bool) {
 	}
 }
 
-// receiver is a webhook's other end: it counts deliveries by webhook-id.
-type receiver struct {
-	*httptest.Server
-	mu   sync.Mutex
-	ids  map[string]int
-	down bool
-}
-
-func newReceiver(t testing.TB) *receiver {
-	r := &receiver{ids: map[string]int{}}
-	r.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
-		_, _ = io.Copy(io.Discard, req.Body)
-		r.mu.Lock()
-		defer r.mu.Unlock()
-		if r.down {
-			http.Error(w, "down", http.StatusServiceUnavailable)
-			return
-		}
-		r.ids[req.Header.Get("webhook-id")]++
-	}))
-	t.Cleanup(r.Close)
-	return r
-}
-
-func (r *receiver) setDown(down bool) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.down = down
-}
-
-// got returns how many different reports came, and how many deliveries repeated one.
-func (r *receiver) got() (distinct, repeated int) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	for _, n := range r.ids {
-		repeated += n - 1
-	}
-	return len(r.ids), repeated
-}
-
-func (r *receiver) missing(ids []string) (missing []string) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	for _, id := range ids {
-		if r.ids[id] == 0 {
-			missing = append(missing, id)
-		}
-	}
-	return missing
-}
-
 // freePort is an address that nobody listens on.
 func freePort(t testing.TB) string {
 	t.Helper()
@@ -183,7 +135,8 @@ type testDaemon struct {
 	t          testing.TB
 	dir        string
 	config     string
-	hook, http string // addresses
+	hook, http string   // addresses
+	under      []string // a command that runs the daemon, such as strace
 }
 
 // newDaemon writes a configuration; source is the body of the source besides falco_http.
@@ -210,8 +163,13 @@ sinks:
 // run starts the daemon and waits until it is ready.
 func (d *testDaemon) run() *process {
 	d.t.Helper()
-	p := start(d.t, "run", "-c", d.config)
+	p := startCommand(d.t, append(d.under, os.Args[0], "run", "-c", d.config))
 	waitFor(d.t, "readiness", func() bool {
+		select {
+		case <-p.ended:
+			d.t.Fatalf("the daemon ended: %s", p.cmd.ProcessState)
+		default:
+		}
 		code, _ := d.get("/readyz")
 		return code == http.StatusOK
 	})
