@@ -31,8 +31,18 @@ lint: ## Static checks; compiles its tools the first time.
 generate: ## Everything that is generated: protocol, reference configuration.
 	go generate ./...
 
-bench: ## Benchmarks, and the comparisons that the README quotes.
-	go test -run xxx -bench . -benchmem ./...
+BENCH := go test -run '^$$' -benchmem
+
+bench: build ## What the README quotes, one after another; then every other benchmark.
+	@grep -m1 'model name' /proc/cpuinfo; uname -r; nproc
+	@stat -c 'binary: %s bytes' bin/filelessd
+	$(BENCH) -bench 'Posters/^16$$' -benchtime 30000x ./internal/cli
+	$(BENCH) -bench 'Posters/^1$$' -benchtime 10000x ./internal/cli
+	$(BENCH) -bench AlertToWebhook -benchtime 1500x ./internal/cli
+	$(BENCH) -bench 'Idle|Demo' -benchtime 10x ./internal/cli
+	$(BENCH) -bench Intake -benchtime 20x ./internal/source
+	$(BENCH) -bench Miss ./internal/match
+	$(BENCH) -bench . -skip 'Posters|AlertToWebhook|Idle$$|Demo|Intake|Miss' ./...
 
 soak: ## The long suites: crashes, fuzzing.
 	go test -count=1 -timeout 60m -tags soak ./...

@@ -1,15 +1,24 @@
 package cli
 
 import (
+	"bufio"
+	"errors"
 	"fmt"
+	"io"
 	"net/http"
+	"net/http/httptest"
 	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/filelessd/filelessd/internal/falcosim"
 )
 
 // BenchmarkPosters measures the daemon as a process of its own: matching alerts of 1.5 KB posted to
@@ -55,6 +64,122 @@ func BenchmarkIdle(b *testing.B) {
 		d.get("/healthz")
 	}
 	b.ReportMetric(float64(p.status("VmRSS:"))/1024, "rss-MB")
+}
+
+// BenchmarkAlertToWebhook measures how long one alert takes at a steady 50 a second: from the moment
+// that it is sent, until the webhook has its report. Over gRPC that includes waiting for the next
+// poll, of which 1 ms shows what is beyond the poll, and 100 ms is the default.
+func BenchmarkAlertToWebhook(b *testing.B) {
+	b.Run("http", func(b *testing.B) {
+		m := newMeter(b)
+		d := newDaemon(b, m.URL, "")
+		d.run()
+		client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 50}}
+		defer client.CloseIdleConnections()
+		m.measure(func(line []byte) {
+			if !d.post(client, line) {
+				b.Error("an alert was not accepted")
+			}
+		})
+	})
+	for _, poll := range []string{"1ms", "100ms"} {
+		b.Run("grpc,poll="+poll, func(b *testing.B) {
+			m := newMeter(b)
+			falco := falcosim.New(falcosim.Options{})
+			socket := filepath.Join(b.TempDir(), "falco.sock")
+			if err := falco.ListenUnix(socket); err != nil {
+				b.Fatal(err)
+			}
+			defer falco.Abort()
+			d := newDaemon(b, m.URL, "  falco: {type: falco_grpc, address: 'unix://"+socket+"', poll: "+poll+"}")
+			d.run()
+			waitFor(b, "the first poll", func() bool { return falco.Stats().Gets > 0 })
+			m.measure(func(line []byte) {
+				if err := falco.PushJSON(line); err != nil {
+					b.Error(err)
+				}
+			})
+		})
+	}
+}
+
+// A meter is a webhook that notes when each report comes.
+type meter struct {
+	*httptest.Server
+	b    *testing.B
+	mu   sync.Mutex
+	came map[string]time.Time
+}
+
+func newMeter(b *testing.B) *meter {
+	m := &meter{b: b, came: map[string]time.Time{}}
+	m.Server = httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body)
+		now := time.Now()
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		if id := r.Header.Get("webhook-id"); m.came[id].IsZero() {
+			m.came[id] = now
+		}
+	}))
+	b.Cleanup(m.Close)
+	return m
+}
+
+// measure sends b.N alerts, each when it is due, however long the one before takes.
+func (m *meter) measure(send func(line []byte)) {
+	b := m.b
+	lines, ids := alerts(b, b.N)
+	sent := make([]time.Time, b.N)
+	var senders sync.WaitGroup
+	tick := time.NewTicker(time.Second / 50)
+	defer tick.Stop()
+	b.ResetTimer()
+	for i, line := range lines {
+		<-tick.C
+		sent[i] = time.Now()
+		senders.Go(func() { send(line) })
+	}
+	senders.Wait()
+	waitFor(b, "all reports", func() bool { m.mu.Lock(); defer m.mu.Unlock(); return len(m.came) >= b.N })
+	b.StopTimer()
+	took := make([]float64, b.N)
+	for i, id := range ids {
+		took[i] = float64(m.came[id].Sub(sent[i]).Microseconds()) / 1000
+	}
+	slices.Sort(took)
+	b.ReportMetric(took[(b.N-1)/2], "p50-ms")
+	b.ReportMetric(took[(b.N-1)*99/100], "p99-ms")
+	b.ReportMetric(took[b.N-1], "max-ms")
+	b.ReportMetric(0, "ns/op") // is the pace; not shown
+}
+
+// BenchmarkDemo reports how long `filelessd demo` takes until its first report stands on the
+// terminal.
+func BenchmarkDemo(b *testing.B) {
+	var first time.Duration
+	for b.Loop() {
+		began := time.Now()
+		cmd := exec.CommandContext(b.Context(), os.Args[0], "demo", "--once")
+		cmd.Env = append(os.Environ(), asProgram+"=1")
+		out, err := cmd.StdoutPipe()
+		if err == nil {
+			err = cmd.Start()
+		}
+		if err != nil {
+			b.Fatal(err)
+		}
+		line, err := bufio.NewReader(out).ReadString('\n')
+		first += time.Since(began)
+		if err != nil || !strings.HasPrefix(line, "Alert Analysis Report: ") {
+			b.Errorf("the first line is %q, %v", line, err)
+		}
+		if err := errors.Join(cmd.Process.Signal(os.Interrupt), cmd.Wait()); err != nil {
+			b.Error(err)
+		}
+	}
+	b.ReportMetric(float64(first.Milliseconds())/float64(b.N), "first-report-ms")
+	b.ReportMetric(0, "ns/op")
 }
 
 // bigAlerts are matching alerts of 1.5 KB.
