@@ -4,6 +4,7 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"path/filepath"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -112,56 +113,51 @@ func TestSimulatorComesAndGoes(t *testing.T) {
 	}
 	for _, mode := range []string{"get", "sub"} {
 		for _, end := range []syscall.Signal{syscall.SIGTERM, syscall.SIGKILL} {
-			t.Run(mode+" "+end.String(), func(t *testing.T) {
-				receiver := newReceiver(t)
-				socket := filepath.Join(t.TempDir(), "falco.sock")
-				d := newDaemon(t, receiver.URL, "  falco: {type: falco_grpc, address: 'unix://"+socket+"', mode: "+mode+", poll: 20ms}")
-				p := d.run()
-				lines, ids := alerts(t, n)
-				const parts = 5
-				sent := 0
-				for part := range parts {
-					s := start(t, "simulate", "--socket", socket, "--events", writeLines(t, lines[part*n/parts:(part+1)*n/parts]))
-					want := part*n/parts + 1 + rand.IntN(n/parts)
-					if part == parts-1 {
-						want = 0 // the last one is asked for all
-					}
-					waitFor(t, "alerts to come", func() bool {
-						distinct, _ := receiver.got()
-						return distinct >= min(want, sent+1) || distinct == n
-					})
-					if part == parts-1 {
-						waitForQuiet(t, receiver)
-						end = syscall.SIGTERM
-					}
-					s.signal(end)
-					if end == syscall.SIGTERM {
-						sent += decode[map[string]int](t, s.stdout.String())["sent"]
-					} else {
-						waitForQuiet(t, receiver)
-						sent, _ = receiver.got()
-					}
-				}
-				waitForQuiet(t, receiver)
-				p.signal(syscall.SIGTERM)
-				distinct, _ := receiver.got()
-				t.Logf("%d alerts: %d sent by the simulator, %d at the receiver", len(ids), sent, distinct)
-				if distinct != sent {
-					t.Errorf("%d sent, %d at the receiver", sent, distinct)
-				}
-			})
+			t.Run(mode+" "+end.String(), func(t *testing.T) { testSimulatorComesAndGoes(t, n, mode, end) })
 		}
 	}
 }
 
-// waitForQuiet waits until the receiver has had nothing new for a while.
-func waitForQuiet(t *testing.T, r *receiver) {
-	t.Helper()
-	last, since := -1, time.Now()
-	waitFor(t, "quiet", func() bool {
-		if n, _ := r.got(); n != last {
-			last, since = n, time.Now()
+func testSimulatorComesAndGoes(t *testing.T, n int, mode string, end syscall.Signal) {
+	receiver := newReceiver(t)
+	socket := filepath.Join(t.TempDir(), "falco.sock")
+	d := newDaemon(t, receiver.URL, "  falco: {type: falco_grpc, address: 'unix://"+socket+"', mode: "+mode+", poll: 20ms}")
+	p := d.run()
+	lines, ids := alerts(t, n)
+	arrived := func(ids []string) int { return len(ids) - len(receiver.missing(ids)) }
+	type ended struct {
+		ids  []string
+		sent int
+	}
+	var inOrder []ended
+	const parts = 5
+	for part := range parts {
+		from, to := part*n/parts, (part+1)*n/parts
+		s := start(t, "simulate", "--socket", socket, "--events", writeLines(t, lines[from:to]))
+		want, by := 1+rand.IntN(to-from), end
+		if part == parts-1 {
+			want, by = to-from, syscall.SIGTERM // nothing cuts the last one short
 		}
-		return time.Since(since) > 300*time.Millisecond
+		waitFor(t, "alerts to come", func() bool { return arrived(ids[from:to]) >= want })
+		s.signal(by)
+		if by == syscall.SIGTERM {
+			inOrder = append(inOrder, ended{ids[from:to], decode[map[string]int](t, s.stdout.String())["sent"]})
+		}
+	}
+	matched := ""
+	waitFor(t, "what reached the daemon", func() bool {
+		matched = d.metric(`filelessd_alerts_matched_total{technique="memfd_exec"}`)
+		return matched == strconv.Itoa(arrived(ids))
 	})
+	sent := 0
+	for i, e := range inOrder {
+		sent += e.sent
+		if got := arrived(e.ids); got != e.sent {
+			t.Errorf("simulator %d that ended in order sent %d, %d at the receiver", i+1, e.sent, got)
+		}
+	}
+	p.signal(syscall.SIGTERM)
+	distinct, repeated := receiver.got()
+	t.Logf("%d alerts: %d sent by %d simulators that ended in order; %s reached the daemon, %d the receiver, %d of them again",
+		n, sent, len(inOrder), matched, distinct, repeated)
 }
