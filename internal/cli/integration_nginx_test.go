@@ -50,7 +50,7 @@ func TestIntegrationNginx(t *testing.T) {
 			if got := d.metric(`filelessd_sink_up{sink="soc"}`); got != "0" {
 				t.Errorf("sink_up is %s while nginx answers 502", got)
 			}
-			behind = n.serveBehind(receiver.Config.Handler)
+			n.serveBehind(receiver.Config.Handler)
 			waitFor(t, "reports after 502", arrived)
 
 			n.stop()
