@@ -147,7 +147,9 @@ func TestGRPCStartsBeforeFalco(t *testing.T) {
 		f.start(t)
 		f.Push(numbered(0, 1)...)
 		k.wait(t, 1)
-		if s := g.Status(); s.State != "connected" || s.LastError != "" || s.LastAlert.IsZero() {
+		// The alert is noted once the handle that took it has returned.
+		waitStatus(t, g, func(s Status) bool { return !s.LastAlert.IsZero() })
+		if s := g.Status(); s.State != "connected" || s.LastError != "" {
 			t.Errorf("status %+v", s)
 		}
 	})
