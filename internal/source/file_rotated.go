@@ -96,3 +96,13 @@ func unread(all []rotated, at place) []rotated {
 	}
 	return nil
 }
+
+// newest returns when the newest of all was last written, or a time before any file. Only the times of
+// files can be held against those of other files: our clock is ahead of that of a file system, by
+// milliseconds on the same machine, by more on another.
+func newest(all []rotated) time.Time {
+	if len(all) == 0 {
+		return time.Unix(0, 0).UTC()
+	}
+	return all[len(all)-1].info.ModTime().UTC()
+}

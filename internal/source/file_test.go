@@ -280,6 +280,23 @@ func TestFileBegins(t *testing.T) {
 			b.start()
 			b.check("a")
 		}},
+		{"with a file that is rotated before it is seen, by a clock that is behind", "end", func(b *fileBubble) {
+			b.start()
+			b.write(".1", alerts("a"))
+			b.must(os.Chtimes(b.name(".1"), time.Time{}, time.Now().Add(-time.Hour)))
+			b.write("", alerts("b"))
+			b.check("a b")
+		}},
+		{"the same, next to one that was there", "end", func(b *fileBubble) {
+			b.write(".1", alerts("old"))
+			b.must(os.Chtimes(b.name(".1"), time.Time{}, time.Now().Add(-2*time.Hour)))
+			b.start()
+			b.rename(".1", ".2")
+			b.write(".1", alerts("a"))
+			b.must(os.Chtimes(b.name(".1"), time.Time{}, time.Now().Add(-time.Hour)))
+			b.write("", alerts("b"))
+			b.check("a b")
+		}},
 		{"with a directory that comes later", "end", func(b *fileBubble) {
 			b.config.Path = filepath.Join(filepath.Dir(b.config.Path), "falco", "events.json")
 			b.start()

@@ -256,10 +256,11 @@ func (w *walker) findRotated() *reading {
 // first opens the file when nothing is known of an earlier run. A file that comes later is read from
 // its beginning: none of it was there at the start.
 func (w *walker) first() error {
+	there := rotations(w.path) // before the look at path: what is rotated after that came later
 	cur, err := openReading(w.path)
 	if err != nil {
 		if errors.Is(err, fs.ErrNotExist) {
-			w.at, w.known = place{Modified: time.Now().UTC().Round(0)}, true
+			w.at, w.known = place{Modified: newest(there)}, true
 		}
 		return err
 	}
