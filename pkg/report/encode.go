@@ -103,7 +103,13 @@ func appendAction(b []byte, a *Action) []byte {
 	b = appendString(b, `,"risk":`, a.Risk)
 	b = appendString(b, `,"changes":`, a.Changes)
 	b = appendString(b, `,"undo":`, a.Undo)
-	return append(appendString(b, `,"why":`, a.Why), '}')
+	b = appendString(b, `,"why":`, a.Why)
+	return append(appendEach(b, `,"results":`, a.Results, appendResult), '}')
+}
+
+func appendResult(b []byte, r *Result) []byte {
+	b = appendString(b, `{"if":`, r.If)
+	return append(appendString(b, `,"then":`, r.Then), '}')
 }
 
 func appendMitigation(b []byte, m *Mitigation) []byte {

@@ -38,7 +38,7 @@ func with(value string) *report.Report {
 		Findings:     []report.Finding{{ID: value, Statement: value, Evidence: []string{value}}},
 		Explanations: []report.Explanation{{ID: value, Statement: value, For: []string{value}, Against: []string{value}, SettledBy: value}},
 		Unknowns:     []report.Unknown{{ID: value, Field: value, Why: value, How: value}},
-		Actions:      []report.Action{{ID: value, Title: value, Commands: []string{value}, Needs: value, Risk: value, Changes: value, Undo: value, Why: value}},
+		Actions:      []report.Action{{ID: value, Title: value, Commands: []string{value}, Needs: value, Risk: value, Changes: value, Undo: value, Why: value, Results: []report.Result{{If: value, Then: value}}}},
 		Mitigations: []report.Mitigation{{
 			ID: value, Title: value, Why: value, Effect: value, SideEffects: value, DryRun: value, Rollback: value,
 			Files: []report.File{{Path: value, MediaType: value, Content: value}},

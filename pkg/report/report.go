@@ -184,6 +184,13 @@ type Action struct {
 	Changes  string   `json:"changes"`
 	Undo     string   `json:"undo"`
 	Why      string   `json:"why"`
+	Results  []Result `json:"results"`
+}
+
+// Result is what a command of an action may show, and what that means.
+type Result struct {
+	If   string `json:"if"`
+	Then string `json:"then"`
 }
 
 // Mitigation is something that makes a repetition less likely or less harmful.

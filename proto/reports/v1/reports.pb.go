@@ -815,8 +815,10 @@ type Action struct {
 	// What it changes on the machine.
 	Changes string `protobuf:"bytes,6,opt,name=changes,proto3" json:"changes,omitempty"`
 	// How to take it back.
-	Undo          string `protobuf:"bytes,7,opt,name=undo,proto3" json:"undo,omitempty"`
-	Why           string `protobuf:"bytes,8,opt,name=why,proto3" json:"why,omitempty"`
+	Undo string `protobuf:"bytes,7,opt,name=undo,proto3" json:"undo,omitempty"`
+	Why  string `protobuf:"bytes,8,opt,name=why,proto3" json:"why,omitempty"`
+	// What the commands may show, and what that means.
+	Results       []*Result `protobuf:"bytes,9,rep,name=results,proto3" json:"results,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -907,6 +909,66 @@ func (x *Action) GetWhy() string {
 	return ""
 }
 
+func (x *Action) GetResults() []*Result {
+	if x != nil {
+		return x.Results
+	}
+	return nil
+}
+
+// Result is what a command of an action may show, and what that means.
+type Result struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	If            string                 `protobuf:"bytes,1,opt,name=if,proto3" json:"if,omitempty"`
+	Then          string                 `protobuf:"bytes,2,opt,name=then,proto3" json:"then,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Result) Reset() {
+	*x = Result{}
+	mi := &file_reports_v1_reports_proto_msgTypes[9]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Result) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Result) ProtoMessage() {}
+
+func (x *Result) ProtoReflect() protoreflect.Message {
+	mi := &file_reports_v1_reports_proto_msgTypes[9]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Result.ProtoReflect.Descriptor instead.
+func (*Result) Descriptor() ([]byte, []int) {
+	return file_reports_v1_reports_proto_rawDescGZIP(), []int{9}
+}
+
+func (x *Result) GetIf() string {
+	if x != nil {
+		return x.If
+	}
+	return ""
+}
+
+func (x *Result) GetThen() string {
+	if x != nil {
+		return x.Then
+	}
+	return ""
+}
+
 // Mitigation is something that makes a repetition less likely or less harmful.
 type Mitigation struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -927,7 +989,7 @@ type Mitigation struct {
 
 func (x *Mitigation) Reset() {
 	*x = Mitigation{}
-	mi := &file_reports_v1_reports_proto_msgTypes[9]
+	mi := &file_reports_v1_reports_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -939,7 +1001,7 @@ func (x *Mitigation) String() string {
 func (*Mitigation) ProtoMessage() {}
 
 func (x *Mitigation) ProtoReflect() protoreflect.Message {
-	mi := &file_reports_v1_reports_proto_msgTypes[9]
+	mi := &file_reports_v1_reports_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -952,7 +1014,7 @@ func (x *Mitigation) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Mitigation.ProtoReflect.Descriptor instead.
 func (*Mitigation) Descriptor() ([]byte, []int) {
-	return file_reports_v1_reports_proto_rawDescGZIP(), []int{9}
+	return file_reports_v1_reports_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *Mitigation) GetId() string {
@@ -1023,7 +1085,7 @@ type File struct {
 
 func (x *File) Reset() {
 	*x = File{}
-	mi := &file_reports_v1_reports_proto_msgTypes[10]
+	mi := &file_reports_v1_reports_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1035,7 +1097,7 @@ func (x *File) String() string {
 func (*File) ProtoMessage() {}
 
 func (x *File) ProtoReflect() protoreflect.Message {
-	mi := &file_reports_v1_reports_proto_msgTypes[10]
+	mi := &file_reports_v1_reports_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1048,7 +1110,7 @@ func (x *File) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use File.ProtoReflect.Descriptor instead.
 func (*File) Descriptor() ([]byte, []int) {
-	return file_reports_v1_reports_proto_rawDescGZIP(), []int{10}
+	return file_reports_v1_reports_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *File) GetPath() string {
@@ -1094,7 +1156,7 @@ type Group struct {
 
 func (x *Group) Reset() {
 	*x = Group{}
-	mi := &file_reports_v1_reports_proto_msgTypes[11]
+	mi := &file_reports_v1_reports_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1106,7 +1168,7 @@ func (x *Group) String() string {
 func (*Group) ProtoMessage() {}
 
 func (x *Group) ProtoReflect() protoreflect.Message {
-	mi := &file_reports_v1_reports_proto_msgTypes[11]
+	mi := &file_reports_v1_reports_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1119,7 +1181,7 @@ func (x *Group) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Group.ProtoReflect.Descriptor instead.
 func (*Group) Descriptor() ([]byte, []int) {
-	return file_reports_v1_reports_proto_rawDescGZIP(), []int{11}
+	return file_reports_v1_reports_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *Group) GetKey() string {
@@ -1184,7 +1246,7 @@ type Analysis struct {
 
 func (x *Analysis) Reset() {
 	*x = Analysis{}
-	mi := &file_reports_v1_reports_proto_msgTypes[12]
+	mi := &file_reports_v1_reports_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1196,7 +1258,7 @@ func (x *Analysis) String() string {
 func (*Analysis) ProtoMessage() {}
 
 func (x *Analysis) ProtoReflect() protoreflect.Message {
-	mi := &file_reports_v1_reports_proto_msgTypes[12]
+	mi := &file_reports_v1_reports_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1209,7 +1271,7 @@ func (x *Analysis) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Analysis.ProtoReflect.Descriptor instead.
 func (*Analysis) Descriptor() ([]byte, []int) {
-	return file_reports_v1_reports_proto_rawDescGZIP(), []int{12}
+	return file_reports_v1_reports_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *Analysis) GetVersion() string {
@@ -1305,7 +1367,7 @@ const file_reports_v1_reports_proto_rawDesc = "" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x14\n" +
 	"\x05field\x18\x02 \x01(\tR\x05field\x12\x10\n" +
 	"\x03why\x18\x03 \x01(\tR\x03why\x12\x10\n" +
-	"\x03how\x18\x04 \x01(\tR\x03how\"\xb4\x01\n" +
+	"\x03how\x18\x04 \x01(\tR\x03how\"\xec\x01\n" +
 	"\x06Action\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x14\n" +
 	"\x05title\x18\x02 \x01(\tR\x05title\x12\x1a\n" +
@@ -1314,7 +1376,11 @@ const file_reports_v1_reports_proto_rawDesc = "" +
 	"\x04risk\x18\x05 \x01(\tR\x04risk\x12\x18\n" +
 	"\achanges\x18\x06 \x01(\tR\achanges\x12\x12\n" +
 	"\x04undo\x18\a \x01(\tR\x04undo\x12\x10\n" +
-	"\x03why\x18\b \x01(\tR\x03why\"\xe6\x01\n" +
+	"\x03why\x18\b \x01(\tR\x03why\x126\n" +
+	"\aresults\x18\t \x03(\v2\x1c.filelessd.reports.v1.ResultR\aresults\",\n" +
+	"\x06Result\x12\x0e\n" +
+	"\x02if\x18\x01 \x01(\tR\x02if\x12\x12\n" +
+	"\x04then\x18\x02 \x01(\tR\x04then\"\xe6\x01\n" +
 	"\n" +
 	"Mitigation\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x14\n" +
@@ -1357,7 +1423,7 @@ func file_reports_v1_reports_proto_rawDescGZIP() []byte {
 	return file_reports_v1_reports_proto_rawDescData
 }
 
-var file_reports_v1_reports_proto_msgTypes = make([]protoimpl.MessageInfo, 15)
+var file_reports_v1_reports_proto_msgTypes = make([]protoimpl.MessageInfo, 16)
 var file_reports_v1_reports_proto_goTypes = []any{
 	(*Report)(nil),                // 0: filelessd.reports.v1.Report
 	(*Event)(nil),                 // 1: filelessd.reports.v1.Event
@@ -1368,38 +1434,40 @@ var file_reports_v1_reports_proto_goTypes = []any{
 	(*Explanation)(nil),           // 6: filelessd.reports.v1.Explanation
 	(*Unknown)(nil),               // 7: filelessd.reports.v1.Unknown
 	(*Action)(nil),                // 8: filelessd.reports.v1.Action
-	(*Mitigation)(nil),            // 9: filelessd.reports.v1.Mitigation
-	(*File)(nil),                  // 10: filelessd.reports.v1.File
-	(*Group)(nil),                 // 11: filelessd.reports.v1.Group
-	(*Analysis)(nil),              // 12: filelessd.reports.v1.Analysis
-	nil,                           // 13: filelessd.reports.v1.Event.OutputFieldsEntry
-	nil,                           // 14: filelessd.reports.v1.Event.InvalidUtf8Entry
-	(*timestamppb.Timestamp)(nil), // 15: google.protobuf.Timestamp
+	(*Result)(nil),                // 9: filelessd.reports.v1.Result
+	(*Mitigation)(nil),            // 10: filelessd.reports.v1.Mitigation
+	(*File)(nil),                  // 11: filelessd.reports.v1.File
+	(*Group)(nil),                 // 12: filelessd.reports.v1.Group
+	(*Analysis)(nil),              // 13: filelessd.reports.v1.Analysis
+	nil,                           // 14: filelessd.reports.v1.Event.OutputFieldsEntry
+	nil,                           // 15: filelessd.reports.v1.Event.InvalidUtf8Entry
+	(*timestamppb.Timestamp)(nil), // 16: google.protobuf.Timestamp
 }
 var file_reports_v1_reports_proto_depIdxs = []int32{
-	15, // 0: filelessd.reports.v1.Report.created_at:type_name -> google.protobuf.Timestamp
+	16, // 0: filelessd.reports.v1.Report.created_at:type_name -> google.protobuf.Timestamp
 	2,  // 1: filelessd.reports.v1.Report.attack:type_name -> filelessd.reports.v1.Attack
 	4,  // 2: filelessd.reports.v1.Report.factors:type_name -> filelessd.reports.v1.Factor
 	5,  // 3: filelessd.reports.v1.Report.findings:type_name -> filelessd.reports.v1.Finding
 	6,  // 4: filelessd.reports.v1.Report.explanations:type_name -> filelessd.reports.v1.Explanation
 	7,  // 5: filelessd.reports.v1.Report.unknowns:type_name -> filelessd.reports.v1.Unknown
 	8,  // 6: filelessd.reports.v1.Report.actions:type_name -> filelessd.reports.v1.Action
-	9,  // 7: filelessd.reports.v1.Report.mitigations:type_name -> filelessd.reports.v1.Mitigation
-	11, // 8: filelessd.reports.v1.Report.group:type_name -> filelessd.reports.v1.Group
-	12, // 9: filelessd.reports.v1.Report.analysis:type_name -> filelessd.reports.v1.Analysis
+	10, // 7: filelessd.reports.v1.Report.mitigations:type_name -> filelessd.reports.v1.Mitigation
+	12, // 8: filelessd.reports.v1.Report.group:type_name -> filelessd.reports.v1.Group
+	13, // 9: filelessd.reports.v1.Report.analysis:type_name -> filelessd.reports.v1.Analysis
 	1,  // 10: filelessd.reports.v1.Report.event:type_name -> filelessd.reports.v1.Event
-	15, // 11: filelessd.reports.v1.Event.time:type_name -> google.protobuf.Timestamp
-	13, // 12: filelessd.reports.v1.Event.output_fields:type_name -> filelessd.reports.v1.Event.OutputFieldsEntry
-	14, // 13: filelessd.reports.v1.Event.invalid_utf8:type_name -> filelessd.reports.v1.Event.InvalidUtf8Entry
+	16, // 11: filelessd.reports.v1.Event.time:type_name -> google.protobuf.Timestamp
+	14, // 12: filelessd.reports.v1.Event.output_fields:type_name -> filelessd.reports.v1.Event.OutputFieldsEntry
+	15, // 13: filelessd.reports.v1.Event.invalid_utf8:type_name -> filelessd.reports.v1.Event.InvalidUtf8Entry
 	3,  // 14: filelessd.reports.v1.Attack.tactics:type_name -> filelessd.reports.v1.Tactic
-	10, // 15: filelessd.reports.v1.Mitigation.files:type_name -> filelessd.reports.v1.File
-	15, // 16: filelessd.reports.v1.Group.first_time:type_name -> google.protobuf.Timestamp
-	15, // 17: filelessd.reports.v1.Group.last_time:type_name -> google.protobuf.Timestamp
-	18, // [18:18] is the sub-list for method output_type
-	18, // [18:18] is the sub-list for method input_type
-	18, // [18:18] is the sub-list for extension type_name
-	18, // [18:18] is the sub-list for extension extendee
-	0,  // [0:18] is the sub-list for field type_name
+	9,  // 15: filelessd.reports.v1.Action.results:type_name -> filelessd.reports.v1.Result
+	11, // 16: filelessd.reports.v1.Mitigation.files:type_name -> filelessd.reports.v1.File
+	16, // 17: filelessd.reports.v1.Group.first_time:type_name -> google.protobuf.Timestamp
+	16, // 18: filelessd.reports.v1.Group.last_time:type_name -> google.protobuf.Timestamp
+	19, // [19:19] is the sub-list for method output_type
+	19, // [19:19] is the sub-list for method input_type
+	19, // [19:19] is the sub-list for extension type_name
+	19, // [19:19] is the sub-list for extension extendee
+	0,  // [0:19] is the sub-list for field type_name
 }
 
 func init() { file_reports_v1_reports_proto_init() }
@@ -1414,7 +1482,7 @@ func file_reports_v1_reports_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_reports_v1_reports_proto_rawDesc), len(file_reports_v1_reports_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   15,
+			NumMessages:   16,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
