@@ -25,6 +25,7 @@ import (
 	"github.com/filelessd/filelessd/internal/deliver"
 	"github.com/filelessd/filelessd/internal/knowledge"
 	"github.com/filelessd/filelessd/internal/match"
+	"github.com/filelessd/filelessd/internal/playbook"
 	"github.com/filelessd/filelessd/internal/render"
 	"github.com/filelessd/filelessd/internal/server"
 	"github.com/filelessd/filelessd/internal/source"
@@ -176,6 +177,7 @@ func (a *App) openSink(ctx context.Context, c config.Sink, m *deliver.Metrics) e
 	a.onStop("sink "+c.Name, s.Close)
 	w, err := deliver.New(ctx, deliver.Options{
 		Name: c.Name, Sink: s, Policy: c.Policy, When: c.When, Log: a.store, Metrics: m,
+		Expand:    playbook.Expand,
 		Logger:    a.log.With().Str("sink", c.Name).Logger(),
 		DeadBytes: deadRoom(int64(a.config.Store.MaxBytes), len(a.config.Sinks)),
 		Dropped:   a.metrics.lost.WithLabelValues("dead_letters").Inc,

@@ -17,6 +17,7 @@ import (
 	"github.com/filelessd/filelessd/internal/config"
 	"github.com/filelessd/filelessd/internal/knowledge"
 	"github.com/filelessd/filelessd/internal/match"
+	"github.com/filelessd/filelessd/internal/playbook"
 	"github.com/filelessd/filelessd/internal/render"
 	"github.com/filelessd/filelessd/pkg/event"
 	"github.com/filelessd/filelessd/pkg/report"
@@ -205,7 +206,7 @@ func (a *analysis) line(file string, n int, line []byte, tooLong bool) error {
 }
 
 func (a *analysis) hit(r *report.Report) error {
-	body, err := render.Render(a.Output, r)
+	body, err := render.Render(a.Output, playbook.Expand(r))
 	if err != nil {
 		return err
 	}
