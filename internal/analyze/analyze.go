@@ -7,6 +7,7 @@ package analyze
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/filelessd/filelessd/internal/knowledge"
@@ -21,6 +22,7 @@ type Analyzer struct {
 	config  match.Config
 	version string
 	factors []boundFactor
+	clues   map[string]func(*Analyzer, *subject) []string
 	steps   []step
 }
 
@@ -40,11 +42,12 @@ type subject struct {
 
 // New returns an analyzer of that version of the program.
 func New(base *knowledge.Base, config match.Config, version string) (*Analyzer, error) {
-	a := &Analyzer{base: base, config: config, version: version, steps: []step{
+	a := &Analyzer{base: base, config: config, version: version, clues: clues(), steps: []step{
 		{"taxonomy", (*Analyzer).classify},
 		{"score", (*Analyzer).score},
 		{"verdict", (*Analyzer).judge},
 		{"findings", (*Analyzer).find},
+		{"explanations", (*Analyzer).explain},
 		{"unknowns", (*Analyzer).askUnknowns},
 		{"words", (*Analyzer).describe},
 	}}
@@ -59,7 +62,24 @@ func New(base *knowledge.Base, config match.Config, version string) (*Analyzer, 
 		}
 		a.factors = append(a.factors, boundFactor{f, applies})
 	}
-	return a, nil
+	return a, a.checkClues()
+}
+
+// checkClues makes sure that every clue of an explanation is one.
+func (a *Analyzer) checkClues() error {
+	for i := range a.base.Explanations {
+		e := &a.base.Explanations[i]
+		ids := append(slices.Clone(e.Needs), e.Unless...)
+		for _, c := range append(slices.Clone(e.For), e.Against...) {
+			ids = append(ids, c.Clue)
+		}
+		for _, id := range ids {
+			if _, ok := a.base.Factor(id); !ok && a.clues[id] == nil {
+				return fmt.Errorf("analyze: explanation %s: no clue %q", e.ID, id)
+			}
+		}
+	}
+	return nil
 }
 
 func isBase(base *knowledge.Base, factor string) bool {

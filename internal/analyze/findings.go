@@ -1,8 +1,10 @@
 package analyze
 
 import (
+	"slices"
 	"strings"
 
+	"github.com/filelessd/filelessd/internal/match"
 	"github.com/filelessd/filelessd/pkg/report"
 )
 
@@ -10,24 +12,40 @@ import (
 // names have them.
 func (a *Analyzer) find(s *subject) {
 	for _, h := range s.hits {
-		s.found(h.Predicate, h.Statement, h.Evidence...)
+		s.report.Findings = append(s.report.Findings, report.Finding{ID: h.Predicate, Statement: h.Statement, Evidence: h.Evidence})
 	}
-	s.findExecution()
-	s.findPlace()
-	s.findUser()
-	if s.has("L1") {
-		s.found("test_arguments", "its arguments are those of Falco's event-generator, which anyone can copy", s.evidenceOf("L1")...)
-	}
-	if s.has("R12") {
-		s.found("imitation", "it bears the mark of a harmless program, but not that program's parent", s.evidenceOf("R12")...)
-	}
-	if bad := s.event.InvalidUTF8(); len(bad) > 0 {
-		s.found("invalid_utf8", "there are bytes that are not UTF-8; invalid_utf8 of the event has them exactly", bad...)
+	a.findCall(s)
+	a.findNames(s)
+	a.findMarks(s)
+	a.findFlags(s)
+	a.findOrders(s)
+	a.findStarter(s)
+	a.findRights(s)
+	a.findPlace(s)
+	a.findResemblance(s)
+	if t, ok := a.base.Technique(s.report.Technique); ok && t.Blind != "" {
+		s.report.Findings = append(s.report.Findings, report.Finding{
+			ID: blindPrefix + string(t.ID), Statement: t.Blind, Evidence: s.hits[0].Evidence,
+		})
 	}
 }
 
-func (s *subject) found(id, statement string, evidence ...string) {
-	s.report.Findings = append(s.report.Findings, report.Finding{ID: id, Statement: statement, Evidence: evidence})
+// blindPrefix begins the ID of the finding that tells what Falco can not see of a technique.
+const blindPrefix = "blind_"
+
+// found adds a finding of the knowledge, if evidence names the fields that show it, and what it
+// supports of ATT&CK.
+func (a *Analyzer) found(s *subject, id string, evidence ...string) {
+	if len(evidence) == 0 {
+		return
+	}
+	f := a.base.Findings[id]
+	s.report.Findings = append(s.report.Findings, report.Finding{ID: id, Statement: f.Statement, Evidence: evidence})
+	for _, id := range f.Attack {
+		if !slices.ContainsFunc(s.report.Attack, func(have report.Attack) bool { return have.ID == id }) {
+			s.report.Attack = append(s.report.Attack, a.base.Attack[id])
+		}
+	}
 }
 
 func (s *subject) evidenceOf(factor string) []string {
@@ -39,63 +57,144 @@ func (s *subject) evidenceOf(factor string) []string {
 	return nil
 }
 
-func (s *subject) findExecution() {
-	isExec := s.Type == "execve" || s.Type == "execveat"
+// executes reports whether the event is the start of a program.
+func (s *subject) executes() bool {
+	_, injection := s.hit("process_injection")
+	return !injection || len(s.hits) > 1
+}
+
+func (a *Analyzer) findCall(s *subject) {
 	switch {
 	case s.Failed():
-		s.found("failed", "the system call failed: what is said of the process describes its caller", "evt.res")
-	case isExec:
-		s.found("started", "a program was started; no file was changed by it (a successful execveat is reported as execve too)", "evt.type")
+		a.found(s, "failed", "evt.res")
+	case s.Type == "execve" || s.Type == "execveat":
+		a.found(s, "started", "evt.type")
 	}
-	switch {
-	case strings.HasPrefix(s.Name, "memfd:"):
-		s.found("named_after_memfd", "the kernel named the process after the memory file, as it does for fexecve and execveat", "proc.name")
-	case s.Name != "" && strings.Trim(s.Name, "0123456789") == "":
-		s.found("named_after_descriptor", "the process name is a number: it is that of a file descriptor if the program was executed through one, and no program of that name need exist", "proc.name")
-	case s.Name == "" && startsWithNumber(s.Cmdline):
-		s.found("named_after_descriptor", "the command line begins with a number, which is the process name: a program executed through a file descriptor is named after it", "proc.cmdline")
-	}
-	if name, ok := s.MemfdName(); ok && name != "" {
-		s.found("memfd_name", "whoever made the memory file chose its name; it proves nothing", "proc.exepath")
-	}
+	a.found(s, "invalid_utf8", s.event.InvalidUTF8()...)
 }
+
+func (a *Analyzer) findNames(s *subject) {
+	if s.executes() {
+		switch {
+		case strings.HasPrefix(s.Name, "memfd:"):
+			a.found(s, "named_after_memfd", "proc.name")
+		case isNumber(s.Name):
+			a.found(s, "named_after_descriptor", "proc.name")
+		case s.Name == "" && startsWithNumber(s.Cmdline):
+			a.found(s, "command_of_descriptor", "proc.cmdline")
+		}
+	}
+	if name, ok := s.MemfdName(); ok && name != "" && !a.base.Lists.RuntimeMemfds.Has(name) {
+		a.found(s, "memfd_name", "proc.exepath")
+	}
+	a.found(s, "clone_name_excepted", exceptedByStockRule(a, s)...)
+	switch {
+	case s.has("R6"):
+		a.found(s, "poses_as_kernel_thread", s.evidenceOf("R6")...)
+	case s.has("R7") && s.has("L8"):
+		a.found(s, "daemon_deleted", append(slices.Clone(s.evidenceOf("R7")), "proc.exepath")...)
+	case s.has("R7"):
+		a.found(s, "poses_as_daemon", s.evidenceOf("R7")...)
+	default:
+		a.found(s, "argv0_differs", argv0Differs(a, s)...)
+	}
+	a.found(s, "hidden_name", s.evidenceOf("R10")...)
+}
+
+func isNumber(name string) bool { return name != "" && strings.Trim(name, "0123456789") == "" }
 
 func startsWithNumber(cmdline string) bool {
 	first, _, _ := strings.Cut(cmdline, " ")
-	return first != "" && strings.Trim(first, "0123456789") == ""
+	return isNumber(first)
 }
 
-func (s *subject) findPlace() {
-	switch {
-	case s.Pod != "":
-		s.found("in_pod", "it happened in a container of a Kubernetes pod", known(s, "k8s.pod.name", "k8s.ns.name", "container.id")...)
-	case s.InContainer():
-		s.found("in_container", "it happened in a container", known(s, "container.id", "container.name")...)
-	case s.OnHost():
-		s.found("on_host", "it happened on the host, outside of any container", "container.id")
+// exceptedByStockRule names what silences Falco's stock rule since rules 4.0.0, which compares these
+// two fields with exactly this text.
+func exceptedByStockRule(_ *Analyzer, s *subject) (evidence []string) {
+	const excepted = "memfd:runc_cloned:/proc/self/exe"
+	if s.ExePath == excepted {
+		evidence = append(evidence, "proc.exepath")
+	}
+	if s.Exe == excepted {
+		evidence = append(evidence, "proc.exe")
+	}
+	return evidence
+}
+
+// argv0Differs compares the title with the image where the image is one that should not be there:
+// ordinary programs have links and shells of many names.
+func argv0Differs(_ *Analyzer, s *subject) []string {
+	if s.Exe == "" || s.ExePath == "" || !s.imageInMemory() || s.has("L1", "L4", "L5") {
+		return nil
+	}
+	image := match.Base(s.ExePath)
+	if name, ok := s.MemfdName(); ok {
+		image = name
+	}
+	title := strings.TrimPrefix(match.Base(s.Exe), "-")
+	if title == image || title == s.Name || isNumber(title) {
+		return nil
+	}
+	return []string{"proc.exe", "proc.exepath"}
+}
+
+// findMarks is about signatures of known harmless programs, true or not.
+func (a *Analyzer) findMarks(s *subject) {
+	if field, script := s.testSigned(); field != "" {
+		id := "test_arguments"
+		if script {
+			id = "test_script"
+		}
+		a.found(s, id, field)
+	}
+	a.found(s, "imitation", s.evidenceOf("R12")...)
+	a.found(s, "runtime_clone", s.evidenceOf("L4")...)
+	if !s.has("L4", "R12") {
+		a.found(s, "runtime_clone_unproven", cloneName(a, s)...)
 	}
 }
 
-func (s *subject) findUser() {
-	root := s.UID == "0" || s.UID == "" && s.User == "root"
+// findFlags reads out what the kernel said of the executed file. Of other calls the field has other
+// flags.
+func (a *Analyzer) findFlags(s *subject) {
+	const field = "evt.arg.flags"
 	switch {
-	case root && s.InContainer():
-		s.found("root_in_container", "it ran as root inside the container, which can do what the container may do; by itself this says nothing about the host", known(s, "user.uid", "user.name")...)
-	case root && s.OnHost():
-		s.found("root_on_host", "it ran as root on the host", known(s, "user.uid", "user.name")...)
-	case s.UID != "" && !root:
-		s.found("not_root", "it did not run as root", "user.uid")
+	case s.HasFlag("EXE_FROM_MEMFD") && s.HasFlag("EXE_WRITABLE"):
+		a.found(s, "flags_memfd_writable", field)
+	case s.HasFlag("EXE_UPPER_LAYER"):
+		a.found(s, "flags_upper_layer", field)
+	case s.HasFlag("EXE_LOWER_LAYER"):
+		a.found(s, "flags_lower_layer", field)
+	case s.HasFlag("EXE_WRITABLE"):
+		a.found(s, "flags_writable", field)
 	}
-	switch s.LoginUID {
-	case "":
-	case "-1", "4294967295":
-		s.found("no_login", "no login session stands behind it, as is normal for services and containers: neutral", "user.loginuid")
-	default:
-		s.found("login", "a login session stands behind it: ask that person", known(s, "user.loginuid", "user.loginname")...)
+}
+
+// findOrders is about what the program was told to do.
+func (a *Analyzer) findOrders(s *subject) {
+	a.found(s, "miner_arguments", minerArguments(a, s)...)
+	a.found(s, "shell_arguments", shellArguments(a, s)...)
+	a.found(s, "socket_stream", s.evidenceOf("R9")...)
+	a.found(s, "code_pipe", s.evidenceOf("R5")...)
+}
+
+// findResemblance compares with published descriptions of malware, each by the values that its
+// source gives. A name alone proves nothing, and is never attribution.
+func (a *Analyzer) findResemblance(s *subject) {
+	for _, f := range [...]struct{ name, value string }{{"proc.exe", s.Exe}, {"proc.name", s.Name}} {
+		switch f.value {
+		case "[kworker:0/1]":
+			a.found(s, "resembles_cyclops_blink", f.name)
+		case "[kworker/0:1]":
+			a.found(s, "resembles_kv_botnet", f.name)
+		}
 	}
-	if s.TTY != "" && s.TTY != "0" {
-		s.found("terminal", "it had a controlling terminal", "proc.tty")
+	if python := pythonParent(a, s); len(python) > 0 && s.imageInMemory() {
+		if miner := minerArguments(a, s); len(miner) > 0 {
+			a.found(s, "resembles_pyloose", append(python, miner...)...)
+		}
 	}
+	a.found(s, "resembles_bpfdoor", s.evidenceOf("R16")...)
 }
 
 // known keeps the names of fields that the event has.
@@ -107,37 +206,4 @@ func known(s *subject, names ...string) []string {
 		}
 	}
 	return kept
-}
-
-// askUnknowns lists what the alert does not say, and how to learn it.
-func (a *Analyzer) askUnknowns(s *subject) {
-	for _, u := range a.base.Unknowns {
-		if u.Scope == "container" && !s.InContainer() || !s.concerns(u.Techniques) {
-			continue
-		}
-		if len(known(s, u.Fields...)) > 0 || len(known(s, u.OnlyIf...)) < len(u.OnlyIf) {
-			continue
-		}
-		s.report.Unknowns = append(s.report.Unknowns, report.Unknown{
-			ID: u.ID, Field: u.Fields[0], Why: u.Why, How: u.How,
-		})
-	}
-	if s.event.Time.IsZero() {
-		s.report.Unknowns = append(s.report.Unknowns, report.Unknown{
-			ID: "time", Field: "time", Why: "the alert has no usable time; the time of receipt stands for it, and repeats of the alert can not be told from new ones",
-			How: "send Falco's JSON as it is, with its time in RFC 3339",
-		})
-	}
-}
-
-func (s *subject) concerns(techniques []report.Technique) bool {
-	if len(techniques) == 0 {
-		return true
-	}
-	for _, t := range techniques {
-		if _, ok := s.hit(t); ok {
-			return true
-		}
-	}
-	return false
 }

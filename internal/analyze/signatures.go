@@ -105,12 +105,17 @@ func testImage(a *Analyzer, s *subject) []string {
 	if len(testSignature(a, s)) == 0 {
 		return nil
 	}
+	return named(a.isTestImage(s.Image), "container.image.repository")
+}
+
+// isTestImage goes by the end of the repository's name: registries mirror the image.
+func (a *Analyzer) isTestImage(repository string) bool {
 	for _, image := range a.base.Lists.TestImages.Values {
-		if s.Image == image || strings.HasSuffix(s.Image, "/"+image) {
-			return []string{"container.image.repository"}
+		if repository == image || strings.HasSuffix(repository, "/"+image) {
+			return true
 		}
 	}
-	return nil
+	return false
 }
 
 // clone says what to make of a memory file that bears a container runtime's name: is it one, and
@@ -130,7 +135,7 @@ func (a *Analyzer) clone(s *subject) (isClone bool, result agreement, fields []s
 		return true, result, fields
 	}
 	// A shim is the parent of a runtime's init, but also of a first process that replaced itself.
-	if args, field := s.Arguments(); args == "init" || strings.HasPrefix(args, "init ") {
+	if args, field := s.Arguments(); isInit(args) {
 		return true, parentAgrees, append(fields, field)
 	}
 	return false, 0, nil

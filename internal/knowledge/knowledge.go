@@ -8,6 +8,7 @@ import (
 	"crypto/sha256"
 	"embed"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -22,12 +23,14 @@ var files embed.FS
 // Base is everything that is known. It is read once and shared; nobody may change it.
 type Base struct {
 	// Version changes whenever the data does.
-	Version    string
-	Techniques []Technique
-	Factors    []Factor
-	Attack     map[string]report.Attack // by ID
-	Lists      Lists
-	Unknowns   []Unknown
+	Version      string
+	Techniques   []Technique
+	Factors      []Factor
+	Attack       map[string]report.Attack // by ID
+	Lists        Lists
+	Findings     map[string]Finding // by ID
+	Explanations []Explanation
+	Unknowns     []Unknown
 }
 
 // Technique is an entry of the taxonomy.
@@ -35,6 +38,8 @@ type Technique struct {
 	ID     report.Technique `yaml:"id"`
 	Scope  string           `yaml:"scope"` // core or extended
 	Name   string           `yaml:"name"`
+	Deed   Deed             `yaml:",inline"`
+	Blind  string           `yaml:"blind"` // what Falco can not see of it
 	Attack []string         `yaml:"attack"`
 	// ShellAttack and PythonAttack are added if the interpreter is one of those.
 	ShellAttack  string      `yaml:"shell_attack"`
@@ -49,10 +54,18 @@ func (t Technique) Extended() bool { return t.Scope == "extended" }
 // Predicate is one way in which an event shows a technique; the first that holds counts.
 type Predicate struct {
 	ID        string   `yaml:"id"`
-	Name      string   `yaml:"name"` // instead of the technique's, or empty
-	Base      string   `yaml:"base"` // the factor that it is worth
+	Name      string   `yaml:"name"`    // instead of the technique's, or empty
+	Base      string   `yaml:"base"`    // the factor that it is worth
+	Deed      Deed     `yaml:",inline"` // instead of the technique's, where it says something
 	Statement string   `yaml:"statement"`
 	Attack    []string `yaml:"attack"` // instead of the technique's
+}
+
+// Deed is what a process did, in words for a sentence about it.
+type Deed struct {
+	Did  string `yaml:"did"`
+	ToDo string `yaml:"to_do"` // after "tried to"
+	So   string `yaml:"so"`    // what follows from it
 }
 
 // Factor is a line that the score's ledger can have.
@@ -63,28 +76,19 @@ type Factor struct {
 	Source string `yaml:"source"`
 }
 
-// Unknown is something that an alert may leave open.
-type Unknown struct {
-	ID         string             `yaml:"id"`
-	Fields     []string           `yaml:"fields"`     // any of these would tell
-	OnlyIf     []string           `yaml:"only_if"`    // all of these must be known
-	Scope      string             `yaml:"scope"`      // "container", or empty for always
-	Techniques []report.Technique `yaml:"techniques"` // empty for all
-	Why        string             `yaml:"why"`
-	How        string             `yaml:"how"`
-}
-
 // Load reads the embedded data. An error is a mistake in the program.
 func Load() (*Base, error) {
-	b := &Base{Attack: map[string]report.Attack{}}
+	b := &Base{Attack: map[string]report.Attack{}, Findings: map[string]Finding{}}
 	sum := sha256.New()
 	var attack []report.Attack
+	var findings []Finding
 	for _, f := range []struct {
 		name string
 		into any
 	}{
 		{"techniques", &b.Techniques}, {"factors", &b.Factors}, {"attack", &attack},
-		{"lists", &b.Lists}, {"unknowns", &b.Unknowns},
+		{"lists", &b.Lists}, {"findings", &findings}, {"explanations", &b.Explanations},
+		{"unknowns", &b.Unknowns},
 	} {
 		data, err := files.ReadFile("data/" + f.name + ".yaml")
 		if err != nil {
@@ -98,12 +102,15 @@ func Load() (*Base, error) {
 	for _, a := range attack {
 		b.Attack[a.ID] = a
 	}
+	for _, f := range findings {
+		b.Findings[f.ID] = f
+	}
 	b.Version = hex.EncodeToString(sum.Sum(nil))[:12]
-	return b, b.check()
+	return b, errors.Join(b.checkTechniques(), b.checkReasons())
 }
 
-// check finds references that lead nowhere.
-func (b *Base) check() error {
+// checkTechniques finds references that lead nowhere.
+func (b *Base) checkTechniques() error {
 	for _, t := range b.Techniques {
 		if t.Scope != "core" && t.Scope != "extended" {
 			return fmt.Errorf("knowledge: technique %s: scope %q", t.ID, t.Scope)
@@ -145,4 +152,16 @@ func (b *Base) Factor(id string) (Factor, bool) {
 		}
 	}
 	return Factor{}, false
+}
+
+// Predicate returns the entry of that ID, with the technique that it is one of.
+func (b *Base) Predicate(id string) (Technique, Predicate, bool) {
+	for _, t := range b.Techniques {
+		for _, p := range t.Predicates {
+			if p.ID == id {
+				return t, p, true
+			}
+		}
+	}
+	return Technique{}, Predicate{}, false
 }

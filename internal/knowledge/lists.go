@@ -11,6 +11,10 @@ type Lists struct {
 	RuntimeTools          List `yaml:"runtime_tools"`
 	RuntimeShims          List `yaml:"runtime_shims"`
 	RuntimeMemfds         List `yaml:"runtime_memfds"`
+	Supervisors           List `yaml:"supervisors"`
+	BuildTools            List `yaml:"build_tools"`
+	SessionServices       List `yaml:"session_services"`
+	TemporaryDirectories  List `yaml:"temporary_directories"`
 	Daemons               List `yaml:"daemons"`
 	Debuggers             List `yaml:"debuggers"`
 	Shells                List `yaml:"shells"`

@@ -1,0 +1,63 @@
+package analyze
+
+import (
+	"github.com/filelessd/filelessd/internal/knowledge"
+	"github.com/filelessd/filelessd/pkg/report"
+)
+
+// mostUnknowns is how many a reader takes in; the knowledge has them in the order of their worth.
+const mostUnknowns = 14
+
+// askUnknowns lists what the alert does not say, and how to learn it.
+func (a *Analyzer) askUnknowns(s *subject) {
+	places := knowledge.PlacesOf(s.event)
+	add := func(u *knowledge.Unknown) {
+		s.report.Unknowns = append(s.report.Unknowns, report.Unknown{
+			ID: u.ID, Field: u.Fields[0], Why: u.Why, How: u.How.At(places),
+		})
+	}
+	if u, ok := a.base.Unknown("time"); ok && s.event.Time.IsZero() {
+		add(&u)
+	}
+	for i := range a.base.Unknowns {
+		if u := &a.base.Unknowns[i]; len(s.report.Unknowns) < mostUnknowns && s.leavesOpen(u) {
+			add(u)
+		}
+	}
+}
+
+func (s *subject) leavesOpen(u *knowledge.Unknown) bool {
+	switch u.Scope {
+	case "container":
+		if !s.InContainer() {
+			return false
+		}
+	case "always":
+		return s.concerns(u.Techniques)
+	case "special":
+		return false
+	}
+	if !s.concerns(u.Techniques) || len(known(s, u.OnlyIf...)) < len(u.OnlyIf) {
+		return false
+	}
+	for _, h := range s.hits {
+		for _, proven := range u.ProvenBy {
+			if h.Predicate == proven {
+				return false
+			}
+		}
+	}
+	return len(known(s, u.Fields...)) == 0
+}
+
+func (s *subject) concerns(techniques []report.Technique) bool {
+	if len(techniques) == 0 {
+		return true
+	}
+	for _, t := range techniques {
+		if _, ok := s.hit(t); ok {
+			return true
+		}
+	}
+	return false
+}
