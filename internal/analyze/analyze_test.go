@@ -254,7 +254,7 @@ func FuzzReport(f *testing.F) {
 	f.Fuzz(func(t *testing.T, path, name, cmdline, parent, parentCmdline, container string) {
 		r := en.report(exec("proc.exepath", path, "proc.name", name, "proc.cmdline", cmdline, "proc.pname", parent,
 			"proc.pcmdline", parentCmdline, "container.id", container, "container.name", container, "proc.is_exe_from_memfd", "true"))
-		checkEvidence(t, r)
+		checkReport(t, en, r)
 		for what, text := range map[string]string{"title": r.Title, "summary": r.Summary} {
 			if i := strings.IndexFunc(text, func(r rune) bool { return unicode.Is(unicode.C, r) }); i >= 0 {
 				t.Errorf("%s holds what can not be seen: %q", what, text)
@@ -275,7 +275,7 @@ func BenchmarkReport(b *testing.B) {
 		if err != nil {
 			b.Fatal(err)
 		}
-		if _, err := report.Marshal(en.report(e)); err != nil {
+		if _, err := report.Marshal(en.analyzer.base.Compact(en.report(e))); err != nil {
 			b.Fatal(err)
 		}
 	}

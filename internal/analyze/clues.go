@@ -13,6 +13,7 @@ import (
 func clues() map[string]func(*Analyzer, *subject) []string {
 	return map[string]func(*Analyzer, *subject) []string{
 		"build_parent":               buildParent,
+		"clone_agrees":               cloneAgrees,
 		"clone_contradicted":         cloneContradicted,
 		"clone_name":                 cloneName,
 		"generated_name":             generatedName,
@@ -26,6 +27,7 @@ func clues() map[string]func(*Analyzer, *subject) []string {
 		"not_init_arguments":         notInitArguments,
 		"other_image":                otherImage,
 		"other_memfd_name":           otherMemfdName,
+		"other_test_memfd":           otherTestMemfd,
 		"other_test_parent":          otherTestParent,
 		"parent_in_memory":           parentInMemory,
 		"python_parent":              pythonParent,
@@ -39,6 +41,7 @@ func clues() map[string]func(*Analyzer, *subject) []string {
 		"temporary_path":             temporaryPath,
 		"terminal":                   terminal,
 		"test_descriptor":            testDescriptor,
+		"test_memfd_name":            testMemfdName,
 		"test_signature":             testField,
 		"writes_process":             writesProcess,
 	}
@@ -71,7 +74,23 @@ func testDescriptor(_ *Analyzer, s *subject) []string {
 	if _, script := s.testSigned(); script {
 		return nil
 	}
+	if s.Name == "" {
+		return named(strings.HasPrefix(s.Cmdline, "3 "), "proc.cmdline")
+	}
 	return named(s.Name == "3", "proc.name")
+}
+
+// testMemfd is how the test tool names its memory file.
+const testMemfd = "program"
+
+func testMemfdName(_ *Analyzer, s *subject) []string {
+	name, ok := s.MemfdName()
+	return named(ok && name == testMemfd, "proc.exepath")
+}
+
+func otherTestMemfd(_ *Analyzer, s *subject) []string {
+	name, ok := s.MemfdName()
+	return named(ok && name != testMemfd, "proc.exepath")
 }
 
 // generatedName reports whether the name has the form of those that Docker makes up: two words of
@@ -94,6 +113,13 @@ func cloneName(a *Analyzer, s *subject) []string {
 func otherMemfdName(a *Analyzer, s *subject) []string {
 	name, ok := s.MemfdName()
 	return named(ok && !a.base.Lists.RuntimeMemfds.Has(name), "proc.exepath")
+}
+
+func cloneAgrees(a *Analyzer, s *subject) []string {
+	if is, result, fields := a.clone(s); is && result == parentAgrees {
+		return fields
+	}
+	return nil
 }
 
 func cloneContradicted(a *Analyzer, s *subject) []string {

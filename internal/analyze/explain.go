@@ -11,9 +11,12 @@ import (
 // mostExplanations is how many a reader weighs against each other.
 const mostExplanations = 5
 
+// littleWeight is what clues may add while an explanation still rests on little.
+const littleWeight = 10
+
 // candidate is an explanation that the fields allow.
 type candidate struct {
-	knowledge.Explanation
+	*knowledge.Explanation
 	weight       int
 	contradicted bool
 	pro, contra  []string
@@ -86,13 +89,15 @@ func (a *Analyzer) weigh(s *subject, e *knowledge.Explanation) (c candidate, ok 
 			return c, false
 		}
 	}
-	c = candidate{Explanation: *e, weight: e.Prior}
+	c = candidate{Explanation: e, weight: e.Prior}
+	gained := 0
 	for _, clue := range e.For {
 		if evidence := a.clue(s, clue.Clue); len(evidence) > 0 {
-			c.weight += clue.Weight
+			gained += clue.Weight
 			c.pro = appendNew(c.pro, evidence)
 		}
 	}
+	c.weight += gained
 	if len(c.pro) == 0 && e.Because != "" {
 		c.pro = []string{e.Because}
 	}
@@ -107,9 +112,9 @@ func (a *Analyzer) weigh(s *subject, e *knowledge.Explanation) (c candidate, ok 
 		c.contra = append(c.contra, "not in the alert: "+strings.Join(open, ", "))
 	}
 	if len(c.contra) == 0 {
-		c.contra = []string{e.But}
-		if e.But == "" {
-			c.contra[0] = "nothing in the alert speaks against it"
+		c.contra = []string{"nothing in the alert speaks against it"}
+		if e.But != "" && gained <= littleWeight {
+			c.contra[0] = e.But
 		}
 	}
 	return c, true

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/filelessd/filelessd/internal/knowledge"
 	"github.com/filelessd/filelessd/internal/match"
 	"github.com/filelessd/filelessd/pkg/report"
 )
@@ -25,13 +26,10 @@ func (a *Analyzer) find(s *subject) {
 	a.findResemblance(s)
 	if t, ok := a.base.Technique(s.report.Technique); ok && t.Blind != "" {
 		s.report.Findings = append(s.report.Findings, report.Finding{
-			ID: blindPrefix + string(t.ID), Statement: t.Blind, Evidence: s.hits[0].Evidence,
+			ID: knowledge.BlindPrefix + string(t.ID), Statement: t.Blind, Evidence: s.hits[0].Evidence,
 		})
 	}
 }
-
-// blindPrefix begins the ID of the finding that tells what Falco can not see of a technique.
-const blindPrefix = "blind_"
 
 // found adds a finding of the knowledge, if evidence names the fields that show it, and what it
 // supports of ATT&CK.
@@ -161,9 +159,9 @@ func (a *Analyzer) findFlags(s *subject) {
 	switch {
 	case s.HasFlag("EXE_FROM_MEMFD") && s.HasFlag("EXE_WRITABLE"):
 		a.found(s, "flags_memfd_writable", field)
-	case s.HasFlag("EXE_UPPER_LAYER"):
+	case s.HasFlag("EXE_UPPER_LAYER") && s.InContainer():
 		a.found(s, "flags_upper_layer", field)
-	case s.HasFlag("EXE_LOWER_LAYER"):
+	case s.HasFlag("EXE_LOWER_LAYER") && s.InContainer():
 		a.found(s, "flags_lower_layer", field)
 	case s.HasFlag("EXE_WRITABLE"):
 		a.found(s, "flags_writable", field)

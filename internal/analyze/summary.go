@@ -53,11 +53,11 @@ func (a *Analyzer) deed(s *subject) string {
 	d := a.deedOf(s)
 	var b strings.Builder
 	if s.event.Time.IsZero() {
-		b.WriteString("At a time that the alert does not tell, ")
+		b.WriteString("At a time that the alert does not tell")
 	} else {
-		b.WriteString("At " + s.event.Time.Format("2006-01-02 15:04:05.000000000") + " UTC ")
+		b.WriteString("At " + s.event.Time.Format("2006-01-02 15:04:05.000000000") + " UTC")
 	}
-	b.WriteString("a process" + s.who() + s.where())
+	b.WriteString(s.where() + ", a process" + s.who())
 	switch {
 	case s.Failed():
 		fmt.Fprintf(&b, " tried to %s and failed (%s); what the alert says of the process describes this caller.", d.ToDo, quote(s.Result))
@@ -86,7 +86,7 @@ func (a *Analyzer) deedOf(s *subject) knowledge.Deed {
 	return d
 }
 
-// who begins with a space or a comma, or is empty if the alert does not tell.
+// who begins with a space, or is empty if the alert does not tell.
 func (s *subject) who() string {
 	var b strings.Builder
 	switch {
@@ -97,15 +97,15 @@ func (s *subject) who() string {
 	}
 	switch {
 	case s.Parent != "":
-		fmt.Fprintf(&b, ", started by %s,", quote(s.Parent))
+		fmt.Fprintf(&b, " (child of %s)", quote(s.Parent))
 	case s.ParentPath != "":
-		fmt.Fprintf(&b, ", started by %s,", quote(match.Base(s.ParentPath)))
+		fmt.Fprintf(&b, " (child of %s)", quote(match.Base(s.ParentPath)))
 	}
 	return b.String()
 }
 
 func (s *subject) command() string {
-	text := fmt.Sprintf("Its command line is %s", quoted(s.Cmdline))
+	text := fmt.Sprintf("The command line is %s", quoted(s.Cmdline))
 	_, memfd := s.hit("memfd_exec")
 	_, script := s.hit("fd_script")
 	if (memfd || script) && startsWithNumber(s.Cmdline) {
@@ -129,26 +129,37 @@ func (a *Analyzer) conclusion(s *subject) []string {
 		says = append(says, fmt.Sprintf("Suspicious (score %d of 100): %s.", r.Score, s.raising()))
 	}
 	if r.Verdict != report.Test && len(r.Explanations) > 1 {
-		says = append(says, fmt.Sprintf("Most likely: %s. Otherwise: %s.", r.Explanations[0].Statement, r.Explanations[1].Statement))
+		says = append(says, fmt.Sprintf("Explanations, the likeliest first: %s; or %s.", r.Explanations[0].Statement, r.Explanations[1].Statement))
 	}
 	if r.Confidence == report.LowConfidence {
 		says = append(says, "Confidence is low, because the alert holds little.")
 	}
-	if r.Verdict == report.BenignLikely || r.Verdict == report.Test && r.Confidence == report.HighConfidence {
-		return append(says, "Confirm it with the first action, then close it.")
+	return append(says, s.next())
+}
+
+// next says what to do in general words; the actions have the commands.
+func (s *subject) next() string {
+	switch {
+	case s.report.Verdict == report.Test && s.report.Confidence == report.HighConfidence:
+		return "The first action shows whether its owner confirms it; then close it."
+	case s.report.Verdict == report.BenignLikely:
+		return "The first action confirms it or not."
+	case s.report.Verdict == report.MaliciousLikely:
+		return "Treat it as an incident: begin with the first action, and until the evidence is taken restart, remove and close nothing."
+	default:
+		return "The first action settles it; until then restart, remove and close nothing."
 	}
-	return append(says, "The first action settles it; until then restart, remove and close nothing.")
 }
 
 func (s *subject) testConclusion() string {
 	switch {
 	case s.report.Confidence == report.HighConfidence && s.has("L3"):
-		return "Probably a test of the sensor: arguments, parent and image are those of Falco's event-generator. Its owner should confirm it."
+		return "Probably a test of the sensor: arguments, parent and image are those of Falco's event-generator."
 	case s.report.Confidence == report.HighConfidence:
-		return "Probably a test of the sensor: arguments and parent are those of Falco's event-generator. Its owner should confirm it."
+		return "Probably a test of the sensor: arguments and parent are those of Falco's event-generator."
 	}
 	text := "Perhaps a test of the sensor, not confirmed: the arguments are those with which Falco's event-generator " +
-		"exercises this rule, to do nothing, but anyone can copy them."
+		"sets off this rule and does nothing further, but anyone can copy them."
 	switch open := s.open([]string{"proc.pname|proc.pexepath", "container.image.repository"}); {
 	case len(open) == 2:
 		text += " The parent and the image, which would settle it, are not in the alert."
@@ -165,10 +176,10 @@ func (s *subject) testConclusion() string {
 // harmless names what the verdict rests on.
 func (s *subject) harmless() string {
 	if f, ok := s.lowering(); ok {
-		return fmt.Sprintf("Probably harmless (score %d of 100), which %s carries: %s.", s.report.Score, f.ID, f.Reason)
+		return fmt.Sprintf("Probably harmless (score %d of 100), which factor %s carries: %s.", s.report.Score, f.ID, f.Reason)
 	}
 	f := s.report.Factors[0]
-	return fmt.Sprintf("Probably harmless (score %d of 100), because the evidence is weak, %s: %s.", s.report.Score, f.ID, f.Reason)
+	return fmt.Sprintf("Probably harmless (score %d of 100), because the evidence is weak, factor %s: %s.", s.report.Score, f.ID, f.Reason)
 }
 
 // lowering returns the factor that lowers the score most.
@@ -192,7 +203,7 @@ func (s *subject) raising() string {
 		}
 	}
 	if len(reasons) == 0 {
-		return "nothing in the alert shows that it is harmless, and nothing shows what it is for"
+		return "nothing in the alert shows that it is harmless, and nothing shows its purpose"
 	}
 	return strings.Join(reasons, "; ")
 }

@@ -17,8 +17,10 @@ func (a *Analyzer) findStarter(s *subject) {
 		name = s.Parent
 	}
 	switch {
+	case len(serviceAbove(a, s)) > 0:
+		a.found(s, "parent_service", serviceAbove(a, s)...)
 	case s.has("R4"):
-		a.found(s, "parent_service", s.evidenceOf("R4")...)
+		a.found(s, "parent_session", s.evidenceOf("R4")...)
 	case len(parent) == 0:
 	case lists.RuntimeShims.HasPrefixOf(name):
 		a.found(s, "parent_shim", parent...)

@@ -30,6 +30,7 @@ import (
 	"github.com/filelessd/filelessd/internal/server"
 	"github.com/filelessd/filelessd/internal/source"
 	"github.com/filelessd/filelessd/internal/store"
+	"github.com/filelessd/filelessd/pkg/report"
 	"github.com/filelessd/filelessd/pkg/sink"
 )
 
@@ -162,9 +163,14 @@ func (a *App) newIntake() error {
 	if err != nil {
 		return err
 	}
-	a.intake = &intake{set: set, analyzer: analyzer, store: a.store, metrics: a.metrics, log: a.log}
+	a.intake = &intake{base: base, set: set, analyzer: analyzer, store: a.store, metrics: a.metrics, log: a.log}
 	a.metrics.startTechniques(base)
 	return nil
+}
+
+// expand puts back what intake left out of the log, and adds what to do.
+func (a *App) expand(r *report.Report) *report.Report {
+	return playbook.Expand(a.intake.base.Complete(r))
 }
 
 func (a *App) openSink(ctx context.Context, c config.Sink, m *deliver.Metrics) error {
@@ -177,7 +183,7 @@ func (a *App) openSink(ctx context.Context, c config.Sink, m *deliver.Metrics) e
 	a.onStop("sink "+c.Name, s.Close)
 	w, err := deliver.New(ctx, deliver.Options{
 		Name: c.Name, Sink: s, Policy: c.Policy, When: c.When, Log: a.store, Metrics: m,
-		Expand:    playbook.Expand,
+		Expand:    a.expand,
 		Logger:    a.log.With().Str("sink", c.Name).Logger(),
 		DeadBytes: deadRoom(int64(a.config.Store.MaxBytes), len(a.config.Sinks)),
 		Dropped:   a.metrics.lost.WithLabelValues("dead_letters").Inc,

@@ -9,6 +9,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/filelessd/filelessd/internal/analyze"
+	"github.com/filelessd/filelessd/internal/knowledge"
 	"github.com/filelessd/filelessd/internal/match"
 	"github.com/filelessd/filelessd/internal/store"
 	"github.com/filelessd/filelessd/pkg/event"
@@ -18,6 +19,7 @@ import (
 // intake takes the alerts of all sources: it keeps those that match, analyses them at once, and
 // returns when their reports are synced to disk.
 type intake struct {
+	base     *knowledge.Base
 	set      *match.Set
 	analyzer *analyze.Analyzer
 	store    appender
@@ -102,7 +104,7 @@ func (in *intake) record(e *event.Event) (r store.Record, ok bool, err error) {
 	// The report goes on living, and others read it, while e may come again.
 	own := *e
 	analysed := in.analyzer.Report(&own, hits)
-	body, err := report.Marshal(analysed)
+	body, err := report.Marshal(in.base.Compact(analysed))
 	if err != nil {
 		return store.Record{}, false, err
 	}

@@ -79,24 +79,29 @@ func (b ByPlace) At(places []string) string {
 	return ""
 }
 
-var places = []string{"pod", "docker", "container", "host", "any"}
+var places = []string{"failed", "pod", "docker", "container", "host", "any"}
 
-// PlacesOf names the places that e is from, the most special first.
+// PlacesOf names the places that e is from, the most special first. A call that failed is the most
+// special of all: it left nothing but its caller.
 func PlacesOf(e *event.Event) []string {
+	all := []string{"failed"}
+	if result, known := e.Field("evt.res"); !known || result == "SUCCESS" || result == "0" {
+		all = all[:0]
+	}
 	id, known := e.Field("container.id")
-	if _, pod := e.Field("k8s.pod.name"); pod {
-		return []string{"pod", "container", "any"}
-	}
-	switch {
+	runtime, _ := e.Field("container.type")
+	switch _, pod := e.Field("k8s.pod.name"); {
+	case pod:
+		return append(all, "pod", "container", "any")
 	case !known:
-		return []string{"any"}
+		return append(all, "any")
 	case id == "host":
-		return []string{"host", "any"}
+		return append(all, "host", "any")
+	case runtime == "docker":
+		return append(all, "docker", "container", "any")
+	default:
+		return append(all, "container", "any")
 	}
-	if runtime, _ := e.Field("container.type"); runtime == "docker" {
-		return []string{"docker", "container", "any"}
-	}
-	return []string{"container", "any"}
 }
 
 // checkReasons finds references of findings, explanations and unknowns that lead nowhere.
