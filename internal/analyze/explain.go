@@ -99,26 +99,29 @@ func (a *Analyzer) weigh(s *subject, e *knowledge.Explanation) (c candidate, ok 
 	}
 	c.weight += gained
 	if len(c.pro) == 0 && e.Because != "" {
-		c.pro = []string{e.Because}
+		c.pro = []string{whole(e.Because)}
 	}
 	for _, clue := range e.Against {
 		if evidence := a.clue(s, clue.Clue); len(evidence) > 0 {
 			c.weight += clue.Weight
 			c.contradicted = c.contradicted || clue.Decisive
-			c.contra = append(c.contra, strings.Join(evidence, ", ")+": "+clue.Words)
+			c.contra = append(c.contra, strings.Join(evidence, ", ")+": "+clue.Words+".")
 		}
 	}
 	if open := s.open(e.Open); len(open) > 0 {
-		c.contra = append(c.contra, "not in the alert: "+strings.Join(open, ", "))
+		c.contra = append(c.contra, "Not in the alert: "+strings.Join(open, ", ")+".")
 	}
 	if len(c.contra) == 0 {
-		c.contra = []string{"nothing in the alert speaks against it"}
-		if e.But != "" && gained <= littleWeight {
-			c.contra[0] = e.But
+		c.contra = []string{"Nothing in the alert speaks against it."}
+		if e.But != "" && (gained <= littleWeight || e.Still) {
+			c.contra[0] = whole(e.But)
 		}
 	}
 	return c, true
 }
+
+// whole makes a sentence of words.
+func whole(words string) string { return sentence(words) + "." }
 
 // clue returns the evidence for a clue: a line of the ledger, or what its function finds.
 func (a *Analyzer) clue(s *subject, id string) []string {

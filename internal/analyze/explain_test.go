@@ -114,9 +114,22 @@ func TestFailedIsAnAttempt(t *testing.T) {
 			t.Errorf("%q is missing in: %s", want, r.Summary)
 		}
 	}
+	if statement := r.Findings[0].Statement; !strings.HasPrefix(statement, "an attempt to ") {
+		t.Errorf("told as done: %s", statement)
+	}
 	for _, e := range r.Explanations {
 		if e.ID == "loader" && !strings.Contains(e.SettledBy, "may try again") {
 			t.Errorf("settled by the program that never ran: %s", e.SettledBy)
 		}
+	}
+}
+
+// TestCallerOfWhatFailed: the fields of a process describe the caller of a call that failed. One that
+// runs from memory does so, whatever it tried.
+func TestCallerOfWhatFailed(t *testing.T) {
+	en := newEngine(t, match.DefaultConfig())
+	r := en.report(exec("evt.res", "ENOENT", "proc.name", "x"))
+	if strings.Contains(r.Title, "attempt") || !strings.Contains(r.Summary, "which runs from an anonymous memory file, tried to execute another program and failed (ENOENT)") {
+		t.Errorf("%s: %s", r.Title, r.Summary)
 	}
 }

@@ -13,7 +13,11 @@ import (
 // names have them.
 func (a *Analyzer) find(s *subject) {
 	for _, h := range s.hits {
-		s.report.Findings = append(s.report.Findings, report.Finding{ID: h.Predicate, Statement: h.Statement, Evidence: h.Evidence})
+		statement := h.Statement
+		if s.onlyTried(h) {
+			statement = "an attempt to " + a.deedOf(h).ToDo + ", which failed"
+		}
+		s.report.Findings = append(s.report.Findings, report.Finding{ID: h.Predicate, Statement: statement, Evidence: h.Evidence})
 	}
 	a.findCall(s)
 	a.findNames(s)
@@ -59,6 +63,16 @@ func (s *subject) evidenceOf(factor string) []string {
 func (s *subject) executes() bool {
 	_, injection := s.hit("process_injection")
 	return !injection || len(s.hits) > 1
+}
+
+// onlyTried reports whether h is about a call that failed, rather than about the process that made it:
+// of such a call Falco tells the arguments, and every field of the process is its caller's.
+func (s *subject) onlyTried(h match.Hit) bool {
+	if !s.Failed() {
+		return false
+	}
+	return h.Technique == "process_injection" ||
+		h.Technique == "fd_exec" && (slices.Contains(h.Evidence, "evt.arg.filename") || slices.Contains(h.Evidence, "evt.arg.pathname"))
 }
 
 func (a *Analyzer) findCall(s *subject) {

@@ -140,7 +140,7 @@ func checkUnknowns(t *testing.T, r *report.Report) {
 		switch _, known := r.Event.Field(u.Field); {
 		case u.Why == "" || u.How == "":
 			t.Errorf("unknown %+v", u)
-		case known && u.ID != "still_there" && u.ID != "connections":
+		case known && u.ID != "still_there" && u.ID != "connections" && u.ID != "descriptor":
 			t.Errorf("%s is called unknown and is in the alert", u.Field)
 		}
 	}
@@ -168,8 +168,8 @@ func checkExplanations(t *testing.T, en engine, r *report.Report) {
 			t.Errorf("incomplete: %+v", e)
 		}
 		for _, pro := range e.For {
-			if !strings.Contains(pro, " ") && !hasName(r, pro) {
-				t.Errorf("%s: for it speaks %s, which the event does not have", e.ID, pro)
+			if strings.Contains(pro, " ") != strings.HasSuffix(pro, ".") || !strings.Contains(pro, " ") && !hasName(r, pro) {
+				t.Errorf("%s: for it speaks %q, which is no sentence and nothing that the event has", e.ID, pro)
 			}
 		}
 		for _, contra := range e.Against {
@@ -183,16 +183,19 @@ func checkExplanations(t *testing.T, en engine, r *report.Report) {
 	unique(t, "explanation", ids)
 }
 
-// checkContra knows three forms: "field, field: words", "not in the alert: field, field", and words.
+// checkContra knows three forms: "field, field: words.", "Not in the alert: field, field.", and words.
 func checkContra(t *testing.T, r *report.Report, id, contra string) {
 	t.Helper()
-	names, says, ok := strings.Cut(contra, ": ")
+	if !strings.HasSuffix(contra, ".") || dangling.MatchString(contra) {
+		t.Errorf("%s: against it %q", id, contra)
+	}
+	names, says, ok := strings.Cut(strings.TrimSuffix(contra, "."), ": ")
 	switch {
 	case !ok:
 		if !strings.Contains(contra, " ") {
 			t.Errorf("%s: against it %q", id, contra)
 		}
-	case names == "not in the alert":
+	case names == "Not in the alert":
 		for _, name := range strings.Split(says, ", ") {
 			if hasName(r, name) {
 				t.Errorf("%s: %s is in the alert", id, name)

@@ -21,7 +21,7 @@ func (a *Analyzer) describe(s *subject) {
 }
 
 func (s *subject) what() string {
-	if s.Failed() {
+	if s.onlyTried(s.hits[0]) {
 		return "failed attempt: " + s.hits[0].Name
 	}
 	return s.hits[0].Name
@@ -50,7 +50,7 @@ func (s *subject) where() string {
 
 // deed is the sentence that says who did what, where and when.
 func (a *Analyzer) deed(s *subject) string {
-	d := a.deedOf(s)
+	d := a.deedOf(s.hits[0])
 	var b strings.Builder
 	if s.event.Time.IsZero() {
 		b.WriteString("At a time that the alert does not tell")
@@ -59,8 +59,10 @@ func (a *Analyzer) deed(s *subject) string {
 	}
 	b.WriteString(s.where() + ", a process" + s.who())
 	switch {
-	case s.Failed():
+	case s.onlyTried(s.hits[0]):
 		fmt.Fprintf(&b, " tried to %s and failed (%s); what the alert says of the process describes this caller.", d.ToDo, quote(s.Result))
+	case s.Failed():
+		fmt.Fprintf(&b, ", which %s, tried to execute another program and failed (%s): %s.", d.Is, quote(s.Result), d.So)
 	default:
 		fmt.Fprintf(&b, " %s: %s.", d.Did, d.So)
 	}
@@ -71,17 +73,18 @@ func (a *Analyzer) deed(s *subject) string {
 }
 
 // deedOf has the words of the predicate, and those of its technique where it has none.
-func (a *Analyzer) deedOf(s *subject) knowledge.Deed {
-	t, p, ok := a.base.Predicate(s.hits[0].Predicate)
+func (a *Analyzer) deedOf(h match.Hit) knowledge.Deed {
+	t, p, ok := a.base.Predicate(h.Predicate)
 	if !ok { // an operator's rule
-		t, _ = a.base.Technique(s.hits[0].Technique)
+		t, _ = a.base.Technique(h.Technique)
 	}
-	d := p.Deed
-	if d.Did == "" {
-		d.Did, d.ToDo = t.Deed.Did, t.Deed.ToDo
-	}
-	if d.So == "" {
-		d.So = t.Deed.So
+	d := t.Deed
+	for _, w := range [...]struct{ to, from *string }{
+		{&d.Did, &p.Deed.Did}, {&d.Is, &p.Deed.Is}, {&d.ToDo, &p.Deed.ToDo}, {&d.So, &p.Deed.So},
+	} {
+		if *w.from != "" {
+			*w.to = *w.from
+		}
 	}
 	return d
 }
@@ -124,9 +127,9 @@ func (a *Analyzer) conclusion(s *subject) []string {
 	case report.BenignLikely:
 		says = append(says, s.harmless())
 	case report.MaliciousLikely:
-		says = append(says, fmt.Sprintf("Probably malicious (score %d of 100): %s.", r.Score, s.raising()))
+		says = append(says, fmt.Sprintf("Probably malicious (score %d of 100): %s.", r.Score, a.raising(s)))
 	default:
-		says = append(says, fmt.Sprintf("Suspicious (score %d of 100): %s.", r.Score, s.raising()))
+		says = append(says, fmt.Sprintf("Suspicious (score %d of 100): %s.", r.Score, a.raising(s)))
 	}
 	if r.Verdict != report.Test && len(r.Explanations) > 1 {
 		says = append(says, fmt.Sprintf("Explanations, the likeliest first: %s; or %s.", r.Explanations[0].Statement, r.Explanations[1].Statement))
@@ -194,11 +197,17 @@ func (s *subject) lowering() (best report.Factor, ok bool) {
 
 // raising joins the reasons of what raised the score beyond the technique, which has been told, and
 // beyond what most alerts share.
-func (s *subject) raising() string {
+func (a *Analyzer) raising(s *subject) string {
 	const common = 5
 	var reasons []string
 	for _, f := range s.report.Factors[1:] {
-		if f.Weight > common {
+		switch {
+		case f.Weight <= common:
+		case f.ID == "R4" && len(serviceAbove(a, s)) == 0:
+			reasons = append(reasons, "started in a session from the network")
+		case f.ID == "R4":
+			reasons = append(reasons, "started below a network-facing service")
+		default:
 			reasons = append(reasons, f.Reason)
 		}
 	}

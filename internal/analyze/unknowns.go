@@ -1,6 +1,8 @@
 package analyze
 
 import (
+	"slices"
+
 	"github.com/filelessd/filelessd/internal/knowledge"
 	"github.com/filelessd/filelessd/pkg/report"
 )
@@ -13,7 +15,7 @@ func (a *Analyzer) askUnknowns(s *subject) {
 	places := knowledge.PlacesOf(s.event)
 	add := func(u *knowledge.Unknown) {
 		s.report.Unknowns = append(s.report.Unknowns, report.Unknown{
-			ID: u.ID, Field: u.Fields[0], Why: u.Why, How: u.How.At(places),
+			ID: u.ID, Field: s.newField(u.Fields), Why: u.Why, How: u.How.At(places),
 		})
 	}
 	if u, ok := a.base.Unknown("time"); ok && s.event.Time.IsZero() {
@@ -24,6 +26,16 @@ func (a *Analyzer) askUnknowns(s *subject) {
 			add(u)
 		}
 	}
+}
+
+// newField returns the first of fields that no unknown has yet, or the first.
+func (s *subject) newField(fields []string) string {
+	for _, f := range fields {
+		if !slices.ContainsFunc(s.report.Unknowns, func(u report.Unknown) bool { return u.Field == f }) {
+			return f
+		}
+	}
+	return fields[0]
 }
 
 func (s *subject) leavesOpen(u *knowledge.Unknown) bool {

@@ -64,6 +64,7 @@ type Predicate struct {
 // Deed is what a process did, in words for a sentence about it.
 type Deed struct {
 	Did  string `yaml:"did"`
+	Is   string `yaml:"is"`    // after "a process that", of the caller of what failed
 	ToDo string `yaml:"to_do"` // after "tried to"
 	So   string `yaml:"so"`    // what follows from it
 }

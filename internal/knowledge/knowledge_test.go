@@ -3,6 +3,8 @@ package knowledge
 import (
 	"reflect"
 	"testing"
+
+	"github.com/filelessd/filelessd/pkg/event"
 )
 
 func TestLoad(t *testing.T) {
@@ -32,6 +34,28 @@ func TestLoad(t *testing.T) {
 			t.Errorf("unknown %s is incomplete: %+v", u.ID, u)
 		}
 	}
+	for _, tech := range b.Techniques {
+		if tech.Deed.Did == "" || tech.Deed.Is == "" && tech.ID != "process_injection" || tech.Deed.So == "" || tech.Blind == "" {
+			t.Errorf("technique %s has no words for a summary: %+v", tech.ID, tech.Deed)
+		}
+	}
+	for id, f := range b.Findings {
+		if id == "" || f.Statement == "" || f.Source == "" {
+			t.Errorf("finding %s is incomplete: %+v", id, f)
+		}
+	}
+	seen := map[string]bool{}
+	for _, e := range b.Explanations {
+		if seen[e.ID] || e.Statement == "" || e.Source == "" || e.Because == "" && len(e.For) == 0 {
+			t.Errorf("explanation %s is incomplete or there twice: %+v", e.ID, e)
+		}
+		seen[e.ID] = true
+		for _, c := range e.Against {
+			if c.Words == "" || c.Weight >= 0 {
+				t.Errorf("explanation %s: what speaks against it is incomplete: %+v", e.ID, c)
+			}
+		}
+	}
 	for _, a := range b.Attack {
 		versions := map[string]bool{}
 		for _, tactic := range a.Tactics {
@@ -51,6 +75,31 @@ func TestListNames(t *testing.T) {
 	} {
 		if got := l.HasName(name); got != want {
 			t.Errorf("HasName(%q) = %v, want %v", name, got, want)
+		}
+	}
+}
+
+func TestPlaces(t *testing.T) {
+	text := ByPlace{"any": "a", "container": "c", "docker": "d", "failed": "f"}
+	for _, c := range []struct {
+		fields []string
+		want   string
+	}{
+		{nil, "a"},
+		{[]string{"container.id", "host"}, "a"},
+		{[]string{"container.id", "0123456789ab"}, "c"},
+		{[]string{"container.id", "0123456789ab", "container.type", "docker"}, "d"},
+		{[]string{"container.id", "0123456789ab", "container.type", "containerd"}, "c"},
+		{[]string{"container.id", "0123456789ab", "container.type", "docker", "k8s.pod.name", "p"}, "c"},
+		{[]string{"container.id", "host", "evt.res", "EPERM"}, "f"},
+		{[]string{"evt.res", "SUCCESS"}, "a"},
+	} {
+		var e event.Event
+		for i := 0; i < len(c.fields); i += 2 {
+			e.SetField(c.fields[i], c.fields[i+1])
+		}
+		if got := text.At(PlacesOf(&e)); got != c.want {
+			t.Errorf("%v: %s, want %s", c.fields, got, c.want)
 		}
 	}
 }

@@ -29,7 +29,8 @@ type Explanation struct {
 	Against    []Clue             `yaml:"against"`
 	Open       []string           `yaml:"open"`    // fields that would tell; "a|b": one of them is enough
 	Because    string             `yaml:"because"` // stands in for where no clue holds
-	But        string             `yaml:"but"`     // stands in against where no clue holds
+	But        string             `yaml:"but"`     // stands in against where no clue holds and little is for it
+	Still      bool               `yaml:"still"`   // But stands there also where much is for it
 	SettledBy  ByPlace            `yaml:"settled_by"`
 	Source     string             `yaml:"source"`
 }
