@@ -26,7 +26,7 @@ type candidate struct {
 // makes an explanation impossible leaves it out, what contradicts it puts it last.
 func (a *Analyzer) explain(s *subject) {
 	places := knowledge.PlacesOf(s.event)
-	var all []candidate
+	all := make([]candidate, 0, 8)
 	for i := range a.base.Explanations {
 		if c, ok := a.weigh(s, &a.base.Explanations[i]); ok {
 			all = append(all, c)

@@ -12,6 +12,7 @@ import (
 // find lists what the alert shows. A statement holds no value of the alert: the fields that it
 // names have them.
 func (a *Analyzer) find(s *subject) {
+	s.report.Findings = make([]report.Finding, 0, 16)
 	for _, h := range s.hits {
 		statement := h.Statement
 		if s.onlyTried(h) {

@@ -13,6 +13,7 @@ const mostUnknowns = 14
 // askUnknowns lists what the alert does not say, and how to learn it.
 func (a *Analyzer) askUnknowns(s *subject) {
 	places := knowledge.PlacesOf(s.event)
+	s.report.Unknowns = append(make([]report.Unknown, 0, mostUnknowns), s.report.Unknowns...)
 	add := func(u *knowledge.Unknown) {
 		s.report.Unknowns = append(s.report.Unknowns, report.Unknown{
 			ID: u.ID, Field: s.newField(u.Fields), Why: u.Why, How: u.How.At(places),
