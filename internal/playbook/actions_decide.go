@@ -61,16 +61,15 @@ func (s *situation) look() []string {
 	if s.place != inPod {
 		all = append(all, s.placeFacts("")...)
 	}
-	if path, ok := shellQuote(strings.TrimSuffix(s.field("proc.exepath"), " (deleted)")); ok && !s.contained() && s.has("deleted_exec") {
-		all = append(all, block("FILE="+path+"\n", ownerText))
+	path := strings.TrimSuffix(s.field("proc.exepath"), " (deleted)")
+	if file, ok := shellQuote(path); ok && path[0] == '/' && !s.contained() && s.has("deleted_exec") {
+		all = append(all, block("FILE="+file+"\n", ownerText))
 	}
 	return all
 }
 
-// ownerText says whether a path is a package's, and what stands there now. A path begins with a
-// slash, so it is no option; -- says so as well.
-const ownerText = `case $FILE in /*) ;; *) echo 'not an absolute path' >&2; exit 1;; esac
-dpkg -S -- "$FILE" || rpm -qf -- "$FILE"
+// ownerText says whether a path is a package's, and what stands there now.
+const ownerText = `dpkg -S -- "$FILE" || rpm -qf -- "$FILE"
 ls -l --time-style=full-iso -- "$FILE"
 grep -h ' upgrade ' /var/log/dpkg.log | tail -n 20
 rpm -qa --last | head -n 20
@@ -101,7 +100,7 @@ func (s *situation) decideNeeds() string {
 // has inside of a container, whose number that is on the host.
 func (s *situation) findVictim() string {
 	parts := []string{asRoot, tracedText}
-	if n, ok := processOf(s.field("fd.name"), "/mem"); ok && s.victim == "" {
+	if n := processOf(s.field("fd.name"), "/mem"); n != "" && s.victim == "" {
 		parts = append(parts, "N='"+n+"'   # as the writer counts: in a container, not the number on the host\n", numberText)
 	}
 	if s.victim != "" {

@@ -45,16 +45,19 @@ func (s *situation) keepProcess() string {
 	}
 	if s.pid == "" {
 		if pattern := s.imagePattern(); pattern != "" {
-			setCID, member := "", ""
+			values, member := "", ""
 			if s.contained() {
-				setCID, member = s.setCID(), findOfContainer
+				values, member = s.setCID(), findOfContainer
 			}
-			return block(setCID, s.setOut(), keepText, findHead, member, keepAllHead, pattern, keepAllTail)
+			if pattern == `"$EXE"` {
+				values += "EXE=" + s.link + "\n"
+			}
+			return block(values, s.setOut(), keepText, findHead, member, keepAllHead, pattern, keepAllTail)
 		}
 	}
 	keep := keepOne
 	if s.holder != "" {
-		keep += "same '" + s.holder + "' && keep '" + s.holder + "'   # its descriptor is the library\n"
+		keep += set("HOLDER", s.holder, "") + keepHolder
 	}
 	return block(s.setOut(), s.setPID(), s.stillTheSame(), keepText, keep)
 }
@@ -70,11 +73,11 @@ func (s *situation) imagePattern() string {
 	case s.has("fd_exec"):
 		return `/memfd:*|*' (deleted)'`
 	case s.has("deleted_exec") && s.link != "":
-		return s.link
+		return `"$EXE"`
 	case s.has("deleted_exec"):
 		return `*' (deleted)'`
 	case s.has("volatile_path_exec") && s.file != "" && s.file == s.link:
-		return s.link
+		return `"$EXE"`
 	}
 	return ""
 }
@@ -113,6 +116,8 @@ const (
 }
 `
 	keepOne = `same "$PID" && keep "$PID"
+`
+	keepHolder = `same "$HOLDER" && keep "$HOLDER"   # its descriptor is the library
 `
 	keepVictim = `same "$VICTIM" && keep "$VICTIM"
 `

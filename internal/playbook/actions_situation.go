@@ -43,10 +43,9 @@ func situationOf(t *target) *situation {
 	s.file, _ = shellQuote(s.memoryFile(exe))
 	s.search, _ = shellQuote(s.arguments())
 	if t.place == onHost {
-		s.victim, _ = processOf(s.field("fd.name"), "/mem")
-		s.holder, _ = processOf(preloaded(s.field("proc.env")+" "+s.field("proc.cmdline"), func(p string) bool {
-			_, ok := processOf(p, "/fd/")
-			return ok
+		s.victim = processOf(s.field("fd.name"), "/mem")
+		s.holder = processOf(preloaded(s.field("proc.env")+" "+s.field("proc.cmdline"), func(p string) bool {
+			return processOf(p, "/fd/") != ""
 		}), "/fd/")
 	}
 	if id := s.field("user.loginuid"); id != "4294967295" && only(id, 10, digits) {
@@ -141,12 +140,15 @@ func preloaded(text string, wanted func(string) bool) string {
 	return ""
 }
 
-// processOf returns N of /proc/N followed by rest.
-func processOf(p, rest string) (string, bool) {
-	n, ok := strings.CutPrefix(p, "/proc/")
+// processOf returns N of a path /proc/N that goes on with rest; empty for any other path.
+func processOf(p, rest string) string {
+	p, ok := strings.CutPrefix(p, "/proc/")
 	if !ok {
-		return "", false
+		return ""
 	}
-	n, after, ok := strings.Cut(n, "/")
-	return n, ok && isPID(n) && strings.HasPrefix("/"+after, rest)
+	n, after, _ := strings.Cut(p, "/")
+	if !isPID(n) || !strings.HasPrefix("/"+after, rest) {
+		return ""
+	}
+	return n
 }
