@@ -50,7 +50,7 @@ func (s *situation) quarantineNamespace(a *report.Action) {
 	a.Changes = "All packets of that network namespace are dropped, loopback too: of every container of the same pod, and of no other. Sockets stay as they are, to be looked at."
 	a.Undo = `nsenter -t PID -n nft delete table inet quarantine`
 	a.Risk += " Never for processes on the host's network: the command compares the namespaces and stops. In a pod, the kubelet's network probes fail too, and it may restart the container."
-	find := s.setPID()
+	find := s.setPID() + s.stillTheSame() + "same \"$PID\" || exit 1\n"
 	if s.contained() {
 		find = s.setCID() + memberOfContainer
 	}
@@ -63,7 +63,7 @@ func (s *situation) quarantineNamespace(a *report.Action) {
 }
 
 const notTheHost = `own=$(readlink "/proc/$PID/ns/net") || { echo "process $PID is gone, or this is not root" >&2; exit 1; }
-host=$(readlink /proc/1/ns/net) || exit 1
+host=$(readlink /proc/1/ns/net) || { echo 'the network of process 1 can not be seen: run this as root of the host itself' >&2; exit 1; }
 [ "$own" != "$host" ] || { echo "process $PID shares the network of the host: nothing done, it would cut the host off" >&2; exit 1; }
 `
 

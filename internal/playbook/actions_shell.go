@@ -121,15 +121,15 @@ const (
 	findMarks = `  exe=$(readlink "$p/exe" 2>/dev/null) || continue
   why=
   case $exe in
-  /memfd:*) why='image is a memory file;';;
-  *' (deleted)') why='image was deleted;';;
-  /dev/shm/*|/run/shm/*|/run/user/*|/dev/mqueue/*) why='image in a RAM-backed directory;';;
+  /memfd:*) why='image is a memory file; ';;
+  *' (deleted)') why='image was deleted; ';;
+  /dev/shm/*|/run/shm/*|/run/user/*|/dev/mqueue/*) why='image in a RAM-backed directory; ';;
   esac
-  tr '\0' '\n' <"$p/cmdline" 2>/dev/null | grep -Eq '^/(proc/[^/]+|dev)/fd/[0-9]+$|^/(dev|run)/shm/' && why="$why argument is a descriptor or a file in memory;"
-  tr '\0' '\n' <"$p/environ" 2>/dev/null | grep -Eq '^LD_(PRELOAD|AUDIT)=.*(/fd/|/shm/)' && why="$why preloads a library from memory;"
-  grep -q '^TracerPid:[[:space:]]*[1-9]' "$p/status" 2>/dev/null && why="$why traced by another process;"
+  tr '\0' '\n' <"$p/cmdline" 2>/dev/null | grep -Eq '^/(proc/[^/]+|dev)/fd/[0-9]+$|^/(dev|run)/shm/' && why="${why}argument is a descriptor or a file in memory; "
+  tr '\0' '\n' <"$p/environ" 2>/dev/null | grep -Eq '^LD_(PRELOAD|AUDIT)=.*(/fd/|/shm/)' && why="${why}preloads a library from memory; "
+  grep -q '^TracerPid:[[:space:]]*[1-9]' "$p/status" 2>/dev/null && why="${why}traced by another process; "
 `
-	findImage = `  [ "$exe" = "$EXE" ] && why="$why image as in the alert;"
+	findImage = `  [ "$exe" = "$EXE" ] && why="${why}image as in the alert; "
 `
 	findMarked = `  [ -n "$why" ] || continue
 `
