@@ -75,7 +75,7 @@ func (s *situation) freezeCRI(a *report.Action) {
 	}
 	if s.runtime == "containerd" {
 		a.Commands = append(a.Commands, block(s.setCID(), pauseContainerd))
-		a.Undo = "On the node: the same line with resume instead of pause."
+		a.Undo = "On the node: ctr tasks resume, as the block prints it."
 		return
 	}
 	a.Commands = append(a.Commands, block(s.setCID(), cgroupOfContainer, freeze))
@@ -87,9 +87,11 @@ const (
 `
 	showProbesCRI = `crictl inspect "$CID" | grep -E '"io\.kubernetes\.(pod|container)\.(name|namespace)":'   # the pod, whose livenessProbe its manifest shows
 `
-	// ctr wants the whole ID; the kubelet's containers are in its namespace k8s.io.
-	pauseContainerd = `full=$(crictl inspect --output go-template --template '{{.status.id}}' "$CID") || exit 1
-ctr --namespace k8s.io tasks pause "$full"
+	// ctr wants the whole ID and the namespace: k8s.io is the kubelet's, default is nerdctl's.
+	pauseContainerd = `for ns in $(ctr namespaces list --quiet); do
+  full=$(ctr --namespace "$ns" containers list --quiet | grep "^$CID") || continue
+  ctr --namespace "$ns" tasks pause "$full" && echo "paused; undo: ctr --namespace $ns tasks resume $full"
+done
 `
 	cgroupOfContainer = `cg=
 for p in /proc/[0-9]*; do

@@ -102,8 +102,9 @@ func start(t *testing.T, cmd *exec.Cmd) int {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		cmd.Process.Kill()
-		cmd.Wait()
+		if err := cmd.Process.Kill(); err == nil {
+			_ = cmd.Wait() // its status is that of a killed process
+		}
 	})
 	return cmd.Process.Pid
 }

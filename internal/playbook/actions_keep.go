@@ -22,22 +22,22 @@ func preserveContainer(s *situation) report.Action {
 		a.Risk = "None for the pod. Settings and logs can hold secrets. Do not look with kubectl exec or an ephemeral container: that changes the pod and warns the intruder."
 		a.Changes = "Writes to the evidence directory only."
 		a.Commands = []string{
-			block(s.setPod(), s.setOut(), keepStart, keepPod, keepEnd),
-			block(s.setCID(), s.setOut(), keepStart, keepCRI, keepEnd),
+			block(s.setPod(), s.setOut(), keepContext, keepPod, keepEnd),
+			block(s.setCID(), s.setOut(), keepNode, keepCRI, keepEnd),
 		}
 	case t == crictl:
 		a.Changes = "Writes to the evidence directory only."
-		a.Commands = []string{block(s.setCID(), s.setOut(), keepStart, keepCRI, keepEnd), s.keepTraces()}
+		a.Commands = []string{block(s.setCID(), s.setOut(), keepContext, keepCRI, keepEnd), s.keepTraces()}
 	case t == anyTool:
 		a.Commands = []string{
-			block(s.setTool(), s.setOut(), keepStart,
+			block(s.setTool(), s.setOut(), keepContext,
 				"if [ \"$TOOL\" = crictl ]; then\n", keepCRI, "else\n", keepContainer(t), "fi\n", keepEnd),
 			s.keepTraces(),
 			block(s.setTool(), s.setOut(), exportHead, "if [ \"$TOOL\" = crictl ]; then echo 'crictl can not export' >&2; exit 1; fi\n", t, exportTail),
 		}
 	default:
 		a.Commands = []string{
-			block(s.setCID(), s.setOut(), keepStart, keepContainer(t), keepEnd),
+			block(s.setCID(), s.setOut(), keepContext, keepContainer(t), keepEnd),
 			s.keepTraces(),
 			block(s.setCID(), s.setOut(), exportHead, t, exportTail),
 		}
@@ -46,10 +46,14 @@ func preserveContainer(s *situation) report.Action {
 }
 
 const (
-	keepStart = `d="$OUT/context-$(date -u +%Y%m%dT%H%M%SZ)"
-mkdir -p -- "$d" || exit 1
+	keepStart = `-$(date -u +%Y%m%dT%H%M%SZ)"
+mkdir -p -- "$OUT"
+mkdir -- "$d" || exit 1
 `
-	keepEnd = `( cd "$d" && sha256sum -- * ) >"$d.sha256"
+	keepContext = `d="$OUT/context` + keepStart
+	keepNode    = `d="$OUT/node` + keepStart
+	keepTraced  = `d="$OUT/traces` + keepStart
+	keepEnd     = `( cd "$d" && sha256sum -- * ) >"$d.sha256"
 echo "kept in $d"
 `
 	keepPod = `kubectl get pod "$POD" -n "$NS" -o yaml >"$d/pod.yaml"
@@ -61,9 +65,7 @@ kubectl get events -n "$NS" --field-selector "involvedObject.name=$POD" -o yaml 
 crictl logs --timestamps "$CID" >"$d/logs.txt" 2>&1
 `
 	exportHead = `# large: all files of the container
-d="$OUT/files-$(date -u +%Y%m%dT%H%M%SZ)"
-mkdir -p -- "$d" || exit 1
-`
+d="$OUT/files` + keepStart
 	exportTail = ` export --output "$d/rootfs.tar" "$CID" && ( cd "$d" && sha256sum -- * ) >"$d.sha256"
 `
 )
@@ -78,25 +80,33 @@ func keepContainer(tool string) string {
 }
 
 // keepTraces is what remains of a container that was removed. Events are asked for up to now, since
-// a later end would be waited for. The daemon forgets them after some hundreds, or a restart.
+// without an end, or with a later one, the command would wait. The daemon forgets them after some hundreds, or a restart.
 func (s *situation) keepTraces() string {
 	head := "# works too if the container was removed\n" + s.setCID() + s.journalWindow(around)
-	if s.tool() == crictl {
-		return block(head, s.setOut(), keepStart, journalOfContainer, keepEnd)
+	switch t := s.tool(); t {
+	case crictl:
+		return block(head, s.setOut(), keepTraced, journalOfContainer, keepEnd)
+	case docker, podman:
+		return block(head, s.setSince("EVENTS", rfc3339, around), s.setOut(), keepTraced, eventsOfContainer(t), journalOfContainer, keepEnd)
+	default:
+		return block(head, s.setSince("EVENTS", rfc3339, around), s.setOut(), keepTraced,
+			"if command -v docker >/dev/null; then\n", eventsOfContainer(docker), "fi\nif command -v podman >/dev/null; then\n", eventsOfContainer(podman), "fi\n",
+			journalOfContainer, keepEnd)
 	}
-	return block(head, s.setSince("EVENTS", rfc3339, around), s.setOut(), keepStart, eventsOfContainer, journalOfContainer, keepEnd)
 }
 
-const (
-	eventsOfContainer = `for t in docker podman; do
-  command -v "$t" >/dev/null || continue
-  "$t" events --since "$EVENTS" --until "$(date -u +%Y-%m-%dT%H:%M:%SZ)" --filter "container=$CID" >"$d/$t-events.txt"
-  "$t" image ls --digests --no-trunc >"$d/$t-images.txt"
-done
+func eventsOfContainer(tool string) string {
+	end := `--until "$(date -u +%Y-%m-%dT%H:%M:%SZ)"`
+	if tool == podman {
+		end = "--stream=false" // with --until, Podman 4.3 stopped before it had read all
+	}
+	return tool + ` events --since "$EVENTS" ` + end + ` --filter "container=$CID" >>"$d/events.txt"
+` + tool + ` image ls --digests --no-trunc >>"$d/images.txt"
 `
-	journalOfContainer = `journalctl --utc --no-pager --since "$SINCE" --until "$UNTIL" | grep -F -e "$CID" >"$d/journal.txt"
+}
+
+const journalOfContainer = `journalctl --utc --no-pager --since "$SINCE" --until "$UNTIL" | grep -F -e "$CID" >"$d/journal.txt"
 `
-)
 
 // preserveHost keeps what a host tells of the minutes around the alert.
 func preserveHost(s *situation) report.Action {
@@ -108,7 +118,7 @@ func preserveHost(s *situation) report.Action {
 		Changes: "Writes to the evidence directory only.",
 		Undo:    "Delete the evidence directory, once nobody needs it.",
 		Commands: []string{
-			block(s.journalWindow(around), s.setOut(), keepStart, keepHost, s.keepLogin(), keepEnd),
+			block(s.journalWindow(around), s.setOut(), keepContext, keepHost, s.keepLogin(), keepEnd),
 		},
 	}
 }

@@ -80,14 +80,14 @@ func TestIntegrationPreserveFile(t *testing.T) {
 		t.Errorf("%q, %v", got, err)
 	}
 	// A link must not make root read what it points to, and a pipe must not be waited for.
-	for name, make := range map[string]func() error{
+	for name, create := range map[string]func() error{
 		"link": func() error { return os.Symlink("/etc/hostname", path) },
 		"pipe": func() error { return syscall.Mkfifo(path, 0o600) },
 	} {
 		if err := os.Remove(path); err != nil {
 			t.Fatal(err)
 		}
-		if err := make(); err != nil {
+		if err := create(); err != nil {
 			t.Fatal(err)
 		}
 		if text, err := shell(t, out, keep); err == nil || !strings.Contains(text, "not an ordinary file") {

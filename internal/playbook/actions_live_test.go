@@ -80,7 +80,7 @@ func TestIntegrationPreserveMapped(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer unix.Munmap(mapped)
+	defer func() { _ = unix.Munmap(mapped) }()
 	f.Close()
 	out := filepath.Join(t.TempDir(), "evidence")
 	r := alertOf(t, time.Now(), fmt.Sprintf(`"container.id":"host","proc.exepath":"memfd:x","proc.pid":%d`, os.Getpid()))

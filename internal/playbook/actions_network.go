@@ -29,7 +29,7 @@ func containNetwork(s *situation) report.Action {
 // disconnect leaves each network by its ID. A container on the host's network has none of its own.
 func disconnect(tool string) string {
 	return `mode=$(` + tool + ` inspect --format '{{.HostConfig.NetworkMode}}' "$CID") || exit 1
-case $mode in host|none|container:*|ns:*) echo "network mode $mode: nothing to leave; freeze it instead" >&2; exit 1;; esac
+case $mode in host|none|container:*|ns:*|slirp4netns*|pasta*) echo "network mode $mode: nothing to leave; freeze it instead" >&2; exit 1;; esac
 ` + tool + ` inspect --format '{{range .NetworkSettings.Networks}}{{println .NetworkID}}{{end}}' "$CID" | while read -r net; do
   [ -n "$net" ] && ` + tool + ` network disconnect "$net" "$CID" && echo "left $net"
 done

@@ -88,7 +88,8 @@ const (
 	keepText = `keep() {
   exe=$(readlink "/proc/$1/exe") || { echo "process $1 is gone, or this is not root" >&2; return 1; }
   d="$OUT/$1-$(date -u +%Y%m%dT%H%M%SZ)"
-  mkdir -p -- "$d" || return 1
+  mkdir -p -- "$OUT"
+  mkdir -- "$d" || return 1
   printf '%s\n' "$exe" >"$d/exe.path"
   cat "/proc/$1/exe" >"$d/exe"
   seen=$(stat -Lc %d:%i "/proc/$1/exe")
@@ -145,7 +146,8 @@ func (s *situation) keepFile() string {
 const keepFileText = `f="$root$FILE"
 if [ -L "$f" ] || [ ! -f "$f" ]; then ls -ld -- "$f"; echo 'not there, or not an ordinary file: not copied' >&2; exit 1; fi
 d="$OUT/file-$(date -u +%Y%m%dT%H%M%SZ)"
-mkdir -p -- "$d" || exit 1
+mkdir -p -- "$OUT"
+mkdir -- "$d" || exit 1
 stat -- "$f" >"$d/stat.txt"   # its times, before it is read
 cat -- "$f" >"$d/file"
 ( cd "$d" && sha256sum -- * ) >"$d.sha256"
@@ -169,6 +171,7 @@ func (s *situation) keepMemory() string {
 const memoryDump = `# optional, needs gdb: all of its memory. It is stopped with ptrace meanwhile, which it can notice
 memory() {
   d="$OUT/memory-$1-$(date -u +%Y%m%dT%H%M%SZ)"
-  mkdir -p -- "$d" && gcore -o "$d/core" "$1" && ( cd "$d" && sha256sum -- * ) >"$d.sha256"
+  mkdir -p -- "$OUT"
+  mkdir -- "$d" && gcore -o "$d/core" "$1" && ( cd "$d" && sha256sum -- * ) >"$d.sha256"
 }
 `

@@ -21,7 +21,9 @@ func scope(s *situation) report.Action {
 	if s.reexec() || s.report.Verdict == report.Test {
 		a.Why = s.onlyIf() + a.Why
 	}
-	if s.place != inPod {
+	if s.place == inPod {
+		a.Needs = "kubectl with the right to list pods in all namespaces and to read Falco's logs; root on the nodes for the last block."
+	} else {
 		a.Commands = append(a.Commands, block(s.journalWindow(around), s.setSearch(), falcoJournal))
 	}
 	a.Commands = append(a.Commands, s.sameImage()...)

@@ -155,7 +155,7 @@ func TestVariants(t *testing.T) {
 	for name, c := range map[string]struct{ has, hasNot []string }{
 		"memfd_exec.docker":      {[]string{"docker inspect", "docker pause", "docker network disconnect", "CID='4be1c07a9d55'", "PID='48213'"}, []string{"kubectl", "crictl", "$TOOL"}},
 		"podman":                 {[]string{"podman inspect", "podman pause", "podman network disconnect"}, []string{"kubectl", "crictl", "$TOOL", "docker pause"}},
-		"containerd":             {[]string{"crictl inspect", "ctr --namespace k8s.io tasks pause", "-n nft"}, []string{"kubectl", "docker", "podman pause", "$TOOL"}},
+		"containerd":             {[]string{"crictl inspect", "tasks pause", "-n nft"}, []string{"kubectl", "docker", "podman pause", "$TOOL"}},
 		"cri-o":                  {[]string{"crictl inspect", "cgroup.freeze"}, []string{"kubectl", "docker", "ctr "}},
 		"memfd_exec.kubernetes":  {[]string{"NS='shop'", "POD='web-6d9f7c5b8-xk2lp'", "name: quarantine", "quarantine=true", "crictl inspect"}, []string{"docker", "$TOOL", "cordon"}},
 		"privileged pod":         {[]string{"kubectl cordon"}, []string{"kubectl drain"}},
