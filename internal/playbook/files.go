@@ -101,7 +101,8 @@ func replace(s string, oldnew ...string) string { return strings.NewReplacer(old
 // Placeholders of the files.
 const (
 	imagePlaceholder     = "registry.example.com/team/app@sha256:0000000000000000000000000000000000000000000000000000000000000000"
-	namespacePlaceholder = "namespace: example\n"
+	imageNote            = "# A placeholder: the image to run, by its digest.\n"
+	namespacePlaceholder = "  # A placeholder: the namespace of the pod.\n  namespace: example\n"
 )
 
 // Media types of the files.

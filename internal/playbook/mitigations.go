@@ -121,6 +121,11 @@ func kindOf(t *target) kind {
 	return memfdKind
 }
 
+// preloadsFromShm reports whether the library's path is below /dev/shm; else it is a descriptor's.
+func (s *situation) preloadsFromShm() bool {
+	return s.kind == preloadKind && s.says("=/dev/shm")
+}
+
 // says reports whether piece stands in the arguments or the environment of the alert.
 func (t *target) says(piece string) bool {
 	for _, name := range [...]string{"proc.args", "proc.cmdline", "proc.env"} {
@@ -165,7 +170,7 @@ func mark(uncertain bool, condition, title string) string {
 	if !uncertain {
 		return title
 	}
-	return condition + title
+	return condition + strings.ToLower(title[:1]) + title[1:]
 }
 
 // oneFile is the common case of a mitigation's files.

@@ -9,7 +9,7 @@ import (
 // seccompProfile offers programs for jq, not profiles: a profile that is only this one entry would
 // take away all other protection, and a whole one belongs to the runtime's release.
 func seccompProfile(s *situation) (report.Mitigation, bool) {
-	if !s.inDocker() && !s.inKubernetes() || s.kind == preloadKind && s.says("=/dev/shm") {
+	if !s.inDocker() && !s.inKubernetes() || s.preloadsFromShm() {
 		return report.Mitigation{}, false
 	}
 	name, dockerProgram, plainProgram := "no-memfd", noMemfdJQ, noMemfdOCI
@@ -67,7 +67,7 @@ func composeService(s *situation) (report.Mitigation, bool) {
 	case volatileKind:
 		content, effect = composePlain, "ipc: private gives the container its own /dev/shm, which Docker mounts noexec. "
 	case preloadKind:
-		if s.says("=/dev/shm") {
+		if s.preloadsFromShm() {
 			content, effect = composePlain, "ipc: private gives the container its own /dev/shm, which Docker mounts noexec: no library can be mapped from it. "
 		}
 	case selfWriteKind:
@@ -92,6 +92,7 @@ func pod(s *situation) (report.Mitigation, bool) {
 		return report.Mitigation{}, false
 	}
 	content, effect := podFile, "With the seccomp profile it stops memory files. "
+	missing := "; a missing Localhost profile keeps the pod from starting"
 	switch s.kind {
 	case injectKind:
 		content, effect = podInject, "With the seccomp profile it stops ptrace and process_vm_writev. "
@@ -100,11 +101,14 @@ func pod(s *situation) (report.Mitigation, bool) {
 	case volatileKind:
 		content, effect = podPlain, "Without hostIPC the pod has its own /dev/shm, which containerd mounts noexec. An emptyDir in memory can not be made so. "
 	case preloadKind:
-		if s.says("=/dev/shm") {
+		if s.preloadsFromShm() {
 			content, effect = podPlain, "Without hostIPC the pod has its own /dev/shm, which containerd mounts noexec: no library can be mapped from it. "
 		}
 	case selfWriteKind:
 		content, effect = podPlain, "Does not stop it. "
+	}
+	if !strings.Contains(content, "Localhost") {
+		missing = ""
 	}
 	return report.Mitigation{
 		ID:    "pod_security",
@@ -112,8 +116,7 @@ func pod(s *situation) (report.Mitigation, bool) {
 		Why:   "The level restricted of Pod Security asks for most of this, and does not mention memory files.",
 		Effect: effect + "The rest does not stop the technique. It limits what code that runs all the same can change, " +
 			"reach and use up.",
-		SideEffects: "Images that write to their root or expect root need changes; a missing Localhost profile keeps the pod " +
-			"from starting. The ceilings are examples.",
+		SideEffects: "Images that write to their root or expect root need changes" + missing + ". The ceilings are examples.",
 		DryRun: "kubectl apply --dry-run=server -f pod.yaml. For the whole namespace: kubectl label --dry-run=server --overwrite ns " +
 			orPlaceholder(s.namespace, "NAMESPACE") + " pod-security.kubernetes.io/enforce=restricted names the pods that would not pass.",
 		Rollback: "Apply the previous manifest. Keep the suspect pod until evidence is taken.",
@@ -126,6 +129,7 @@ func (s *situation) withImage(content string) string {
 	if s.digest == "" || !isImageName(s.image) {
 		return content
 	}
+	content = strings.Replace(content, imageNote, "# The image of the alert: run it again only if it is known to be good.\n", 1)
 	return strings.Replace(content, imagePlaceholder, s.image+"@"+s.digest, 1)
 }
 
@@ -135,7 +139,7 @@ func quarantinePod(s *situation) (report.Mitigation, bool) {
 	}
 	content := quarantinePolicy
 	if s.namespace != "" {
-		content = strings.Replace(content, namespacePlaceholder, "namespace: "+s.namespace+"\n", 1)
+		content = strings.Replace(content, namespacePlaceholder, "  namespace: "+s.namespace+"\n", 1)
 	}
 	namespace := orPlaceholder(s.namespace, "NAMESPACE")
 	return report.Mitigation{

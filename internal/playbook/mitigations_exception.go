@@ -39,7 +39,7 @@ func falcoException(s *situation) (report.Mitigation, bool) {
 		SideEffects: "A new image name, path or argument brings the alert back, which is meant.",
 		DryRun: "falco -V /etc/falco/falco_rules.yaml -V filelessd-exception.yaml (Falco 0.38 or newer): the stock rules first, " +
 			"then this file.",
-		Rollback: "Remove the file; Falco loads the rest by itself, or restart it.",
+		Rollback: "Remove the file; Falco notices (watch_config_files), or restart it.",
 		Files:    oneFile("/etc/falco/rules.d/filelessd-exception.yaml", yamlType, content),
 	}, true
 }

@@ -91,7 +91,7 @@ func falcoRule(s *situation) (report.Mitigation, bool) {
 		Effect: "Does not stop the technique. It shows it where the stock rules are silent, if the field that it tests is " +
 			"filled in by your driver.",
 		DryRun:   "falco -V /etc/falco/falco_rules.yaml -V filelessd-rule.yaml: the stock rules first, then this file.",
-		Rollback: "Remove the file; Falco loads the rest by itself, or restart it.",
+		Rollback: "Remove the file; Falco notices (watch_config_files), or restart it.",
 	}
 	content := falcoMemfd
 	switch s.kind {
@@ -108,17 +108,17 @@ func falcoRule(s *situation) (report.Mitigation, bool) {
 	case volatileKind:
 		content = falcoVolatile
 		m.Why = "The stock rule compares argv[0], which the caller chooses, and knows /dev/shm only."
-		m.SideEffects = "Build jobs and snaps below /run/user may fire it. A script that is handed to its interpreter shows " +
+		m.SideEffects = "Build jobs may fire it. A script that is handed to its interpreter shows " +
 			"the interpreter's path and is left to the stock rule."
 	case injectKind:
 		content = falcoInject
 		m.Why = "The stock rule sees ptrace; process_vm_writev and /proc/PID/mem need no ptrace call."
-		m.SideEffects = "Checkpoint tools and some language runtimes write into their children. The list of debuggers goes by " +
-			"names, which a program can give itself."
+		m.SideEffects = "Debuggers and checkpoint tools that are not in its list fire it. The list goes by names, which a " +
+			"program can give itself."
 	case preloadKind:
 		content = falcoPreload
 		m.Why = "No stock rule looks at the environment for a preloaded library."
-		m.SideEffects = "Falco keeps the first 4096 bytes of an environment; behind them it is blind. No harmless cause is known."
+		m.SideEffects = "Falco keeps the first 4096 bytes of an environment; behind them it is blind. No common harmless cause is known."
 	case loaderKind, selfWriteKind:
 		content = falcoLoader
 		m.Why = "No stock rule reads arguments for loader code."

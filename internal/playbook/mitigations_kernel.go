@@ -24,13 +24,17 @@ func memfdNoexec(s *situation) (report.Mitigation, bool) {
 
 // ptraceScope covers process_vm_writev and /proc/PID/mem too: the kernel asks the same permission
 // for all three (ptrace(2), "Ptrace access mode checking").
-func ptraceScope(*situation) (report.Mitigation, bool) {
+func ptraceScope(s *situation) (report.Mitigation, bool) {
+	effect := "Stops ptrace, process_vm_writev and /proc/PID/mem between processes of one user, by a program without " +
+		"CAP_SYS_PTRACE. Root of the host and privileged containers have that capability and are not stopped."
+	if uid, _ := s.event.Field("user.uid"); uid == "0" && s.place == onHost {
+		effect += " This event was root's, so it would not have been."
+	}
 	return report.Mitigation{
-		ID:    "ptrace_scope",
-		Title: "Let only administrators write into other processes",
-		Why:   "Yama decides for the whole host, containers included, who may attach to whom.",
-		Effect: "Stops ptrace, process_vm_writev and /proc/PID/mem between processes of one user, by a program without " +
-			"CAP_SYS_PTRACE. Root of the host and privileged containers have that capability and are not stopped.",
+		ID:     "ptrace_scope",
+		Title:  "Let only administrators write into other processes",
+		Why:    "Yama decides for the whole host, containers included, who may attach to whom.",
+		Effect: effect,
 		SideEffects: "gdb -p, strace -p and profilers need root; crash reporters that attach to their program fail. A " +
 			"kernel without Yama does not know the setting.",
 		DryRun:   "sysctl kernel.yama.ptrace_scope shows the present value; on a test host: sysctl -w kernel.yama.ptrace_scope=2",
@@ -60,7 +64,7 @@ func procMem(*situation) (report.Mitigation, bool) {
 // devShmNoexec is for hosts: Docker and containerd mount a container's own /dev/shm noexec, so code
 // that ran there had the host's, or a volume.
 func devShmNoexec(s *situation) (report.Mitigation, bool) {
-	if s.kind == preloadKind && !s.says("=/dev/shm") {
+	if s.kind == preloadKind && !s.preloadsFromShm() {
 		return report.Mitigation{}, false
 	}
 	effect := "Stops programs in /dev/shm of this host. Not stopped: a script that is handed to its interpreter " +
@@ -76,7 +80,7 @@ func devShmNoexec(s *situation) (report.Mitigation, bool) {
 	}
 	return report.Mitigation{
 		ID: "dev_shm_noexec", Title: "Mount the host's /dev/shm without execution", Why: why, Effect: effect,
-		SideEffects: "Programs that generate code into shared memory fail; some databases and JVM options do so.",
+		SideEffects: "Programs that generate code into shared memory, or run helpers from there, fail.",
 		DryRun:      "findmnt --verify --tab-file dev-shm.fstab, then on a test host: mount -o remount,noexec /dev/shm",
 		Rollback:    "mount -o remount,exec /dev/shm, and take the line out of /etc/fstab.",
 		Files:       oneFile("dev-shm.fstab", plainType, devShmFstab),
@@ -87,25 +91,28 @@ func appArmor(s *situation) (report.Mitigation, bool) {
 	name, content := "no-volatile-exec", apparmorNoexec
 	effect := "Stops programs and libraries below /dev/shm, /run/shm, /run/user, /tmp and /var/tmp, in the programs that " +
 		"it confines. A script that is handed to its interpreter is not stopped, nor is a memory file."
+	fails := "Programs that unpack helpers into these directories and run them fail."
+	if s.kind == injectKind || s.kind == selfWriteKind {
+		name, content = "no-injection", apparmorInject
+		fails = "Debuggers and crash handlers inside it fail."
+	}
 	switch s.kind {
 	case injectKind:
-		name, content = "no-injection", apparmorInject
 		effect = "Stops ptrace and writing to /proc/PID/mem by the programs that it confines. process_vm_writev asks for " +
 			"the same permission as ptrace."
 	case selfWriteKind:
-		name, content = "no-injection", apparmorInject
 		effect = "Stops writing to /proc/PID/mem, their own included, by the programs that it confines."
 	case preloadKind:
-		if !s.says("=/dev/shm") {
+		if !s.preloadsFromShm() {
 			return report.Mitigation{}, false
 		}
 	}
 	return report.Mitigation{
 		ID: "apparmor", Title: "Confine the program with AppArmor",
-		Why:    "The rule goes with the program, whichever file system it finds.",
+		Why:    "It confines one program by a profile, whoever runs it, and leaves the rest of the host alone.",
 		Effect: effect,
-		SideEffects: "Programs that unpack helpers into /tmp, or debug each other, fail. Everything else is allowed by this " +
-			"profile: it takes the place of the container runtime's own profile, which forbids more.",
+		SideEffects: fails + " Everything else is allowed by this profile: it takes the place of the container runtime's " +
+			"own, which forbids more.",
 		DryRun: "apparmor_parser -Q -K " + name + " reads it without loading. aa-complain lets everything through and logs " +
 			"what would be refused. Attach it by AppArmorProfile= (systemd), --security-opt apparmor=" + name +
 			" (Docker) or appArmorProfile (Kubernetes 1.30).",

@@ -57,7 +57,7 @@ func serviceDropIn(s *situation) (report.Mitigation, bool) {
 
 // ifMemoryFile says what a measure against memory files is worth where the alert shows none.
 func (s *situation) ifMemoryFile() string {
-	if s.kind != descriptorKind {
+	if s.kind != descriptorKind && s.kind != preloadKind {
 		return ""
 	}
 	return " Of use only if a memory file was behind the descriptor, which this alert does not show."

@@ -3,6 +3,9 @@ package playbook
 import "github.com/filelessd/filelessd/pkg/report"
 
 func auditRules(s *situation) (report.Mitigation, bool) {
+	if s.preloadsFromShm() {
+		return report.Mitigation{}, false
+	}
 	m := report.Mitigation{
 		ID:    "audit_rules",
 		Title: "Let the kernel's audit log record the calls",
@@ -25,7 +28,7 @@ func auditRules(s *situation) (report.Mitigation, bool) {
 		m.SideEffects = "Debuggers fill the log, and a busy log slows down what it records."
 	default:
 		m.Effect = "Does not stop the technique. It records each memory file that is made, executed or not, and starts by " +
-			"execveat; a start by the descriptor's path shows in neither." + s.ifMemoryFile()
+			"execveat; a start by the descriptor's path is not told from others." + s.ifMemoryFile()
 		m.SideEffects = "Desktops, browsers and sound servers make many memory files: for servers. A busy log slows down what it records."
 	}
 	m.Files = oneFile("/etc/audit/rules.d/60-fileless.rules", plainType, content)
@@ -33,6 +36,9 @@ func auditRules(s *situation) (report.Mitigation, bool) {
 }
 
 func tetragonPolicy(s *situation) (report.Mitigation, bool) {
+	if s.preloadsFromShm() {
+		return report.Mitigation{}, false
+	}
 	m := report.Mitigation{
 		ID:    "tetragon_policy",
 		Title: "If Tetragon runs: trace the calls",
