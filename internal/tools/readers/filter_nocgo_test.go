@@ -1,0 +1,9 @@
+//go:build !cgo
+
+package readers
+
+import "testing"
+
+func TestFilters(t *testing.T) {
+	checkTool(t, MissingTool{"a C compiler with libseccomp (cgo)"})
+}
