@@ -67,7 +67,7 @@ func (s *situation) testException() string {
 		return exception(note, s.event.Rule, "event_generator_on_host", "proc.pexepath", "=", path, parent, comparison, args)
 	}
 	image, known := s.event.Field("container.image.repository")
-	note := "# The image is that of the alert.\n"
+	note := "# The image is that of the alert: make sure that its registry is one of yours.\n"
 	if !known {
 		image, note = testImage, "# The image is a placeholder, the test tool's own: the alert does not say it.\n"
 	}
