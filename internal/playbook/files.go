@@ -29,7 +29,7 @@ var (
 	//go:embed files/pod.yaml
 	podFile string
 	//go:embed files/quarantine.yaml
-	quarantinePolicy string
+	quarantineYAML string
 	//go:embed files/quarantine.nft
 	quarantineNft string
 	//go:embed files/docker-limited.slice

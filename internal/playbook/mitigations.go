@@ -20,14 +20,14 @@ const (
 	selfWriteKind              // dd on a command line that writes the memory of a process
 )
 
-// situation is what the choice of mitigations depends on.
-type situation struct {
+// hardening is what the choice of mitigations depends on.
+type hardening struct {
 	*target
 	kind kind
 }
 
 // measure makes one mitigation, or says that it does not fit the situation.
-type measure func(*situation) (report.Mitigation, bool)
+type measure func(*hardening) (report.Mitigation, bool)
 
 // plans has the measures for each kind in the order of their effect on it: first what stops it,
 // then what limits the code that runs all the same, then what shows it, and at last what does not
@@ -71,7 +71,7 @@ var plans = map[kind][]measure{
 // test or harmless, what makes the next one decidable and keeps this one quiet comes first: there
 // may be nothing to prevent.
 func mitigations(t *target) []report.Mitigation {
-	s := &situation{t, kindOf(t)}
+	s := &hardening{t, kindOf(t)}
 	all := make([]report.Mitigation, 0, 16)
 	add := func(m report.Mitigation, ok bool) {
 		if ok {
@@ -88,12 +88,12 @@ func mitigations(t *target) []report.Mitigation {
 	return all
 }
 
-func (s *situation) harmless() bool {
+func (s *hardening) harmless() bool {
 	return s.report.Verdict == report.Test || s.report.Verdict == report.BenignLikely
 }
 
 // laterFields is falcoFields in the place that it has among measures against an attack.
-func laterFields(s *situation) (report.Mitigation, bool) {
+func laterFields(s *hardening) (report.Mitigation, bool) {
 	if s.harmless() {
 		return report.Mitigation{}, false
 	}
@@ -122,7 +122,7 @@ func kindOf(t *target) kind {
 }
 
 // preloadsFromShm reports whether the library's path is below /dev/shm; else it is a descriptor's.
-func (s *situation) preloadsFromShm() bool {
+func (s *hardening) preloadsFromShm() bool {
 	return s.kind == preloadKind && s.says("=/dev/shm")
 }
 
@@ -138,31 +138,31 @@ func (t *target) says(piece string) bool {
 
 // Where a measure applies. If the alert does not say enough, it is offered with a mark in front.
 
-func (s *situation) inDocker() bool {
+func (s *hardening) inDocker() bool {
 	return s.place == inDocker || s.uncertain()
 }
 
-func (s *situation) inKubernetes() bool {
+func (s *hardening) inKubernetes() bool {
 	return s.place == inPod || s.place == inCRI || s.uncertain()
 }
 
-func (s *situation) onHost() bool { return s.place == onHost || s.place == unknownPlace }
+func (s *hardening) onHost() bool { return s.place == onHost || s.place == unknownPlace }
 
-func (s *situation) uncertain() bool {
+func (s *hardening) uncertain() bool {
 	return s.place == unknownPlace || s.place == inSomeContainer
 }
 
 // docker, kubernetes and service put the mark in front of a title.
 
-func (s *situation) docker(title string) string {
+func (s *hardening) docker(title string) string {
 	return mark(s.uncertain(), "If it is Docker: ", title)
 }
 
-func (s *situation) kubernetes(title string) string {
+func (s *hardening) kubernetes(title string) string {
 	return mark(s.place != inPod, "If it is Kubernetes: ", title)
 }
 
-func (s *situation) service(title string) string {
+func (s *hardening) service(title string) string {
 	return mark(true, "If a systemd service started it: ", title)
 }
 

@@ -8,7 +8,7 @@ import (
 
 // seccompProfile offers programs for jq, not profiles: a profile that is only this one entry would
 // take away all other protection, and a whole one belongs to the runtime's release.
-func seccompProfile(s *situation) (report.Mitigation, bool) {
+func seccompProfile(s *hardening) (report.Mitigation, bool) {
 	if !s.inDocker() && !s.inKubernetes() || s.preloadsFromShm() {
 		return report.Mitigation{}, false
 	}
@@ -41,7 +41,7 @@ func seccompProfile(s *situation) (report.Mitigation, bool) {
 	return m, true
 }
 
-func (s *situation) tryProfile(name string) string {
+func (s *hardening) tryProfile(name string) string {
 	var how []string
 	if s.inDocker() {
 		how = append(how, s.docker("jq -f "+name+".jq default.json > "+name+".json, then start a copy of the container with "+
@@ -54,7 +54,7 @@ func (s *situation) tryProfile(name string) string {
 	return strings.Join(how, " ")
 }
 
-func composeService(s *situation) (report.Mitigation, bool) {
+func composeService(s *hardening) (report.Mitigation, bool) {
 	if !s.inDocker() {
 		return report.Mitigation{}, false
 	}
@@ -87,7 +87,7 @@ func composeService(s *situation) (report.Mitigation, bool) {
 	}, true
 }
 
-func pod(s *situation) (report.Mitigation, bool) {
+func pod(s *hardening) (report.Mitigation, bool) {
 	if !s.inKubernetes() {
 		return report.Mitigation{}, false
 	}
@@ -125,7 +125,7 @@ func pod(s *situation) (report.Mitigation, bool) {
 }
 
 // withImage puts the alert's image into a file, if it is known with its digest.
-func (s *situation) withImage(content string) string {
+func (s *hardening) withImage(content string) string {
 	if s.digest == "" || !isImageName(s.image) {
 		return content
 	}
@@ -133,11 +133,11 @@ func (s *situation) withImage(content string) string {
 	return strings.Replace(content, imagePlaceholder, s.image+"@"+s.digest, 1)
 }
 
-func quarantinePod(s *situation) (report.Mitigation, bool) {
+func quarantinePod(s *hardening) (report.Mitigation, bool) {
 	if !s.inKubernetes() {
 		return report.Mitigation{}, false
 	}
-	content := quarantinePolicy
+	content := quarantineYAML
 	if s.namespace != "" {
 		content = strings.Replace(content, namespacePlaceholder, "  namespace: "+s.namespace+"\n", 1)
 	}
@@ -156,7 +156,7 @@ func quarantinePod(s *situation) (report.Mitigation, bool) {
 	}, true
 }
 
-func quarantineContainer(s *situation) (report.Mitigation, bool) {
+func quarantineContainer(s *hardening) (report.Mitigation, bool) {
 	if s.place == inPod || s.place == onHost {
 		return report.Mitigation{}, false
 	}
@@ -174,7 +174,7 @@ func quarantineContainer(s *situation) (report.Mitigation, bool) {
 	}, true
 }
 
-func dockerSlice(s *situation) (report.Mitigation, bool) {
+func dockerSlice(s *hardening) (report.Mitigation, bool) {
 	if !s.inDocker() {
 		return report.Mitigation{}, false
 	}

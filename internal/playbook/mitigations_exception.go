@@ -15,7 +15,7 @@ const (
 // falcoException quiets the stock rule for what this alert was: a test, or a runtime's copy of
 // itself. It holds several fields together, since each alone can be chosen by whoever wants to be
 // excepted, and it is not offered if the alert contradicts one of them.
-func falcoException(s *situation) (report.Mitigation, bool) {
+func falcoException(s *hardening) (report.Mitigation, bool) {
 	rule := s.event.Rule
 	if rule != event.StockMemfdRule && rule != stockShmRule {
 		return report.Mitigation{}, false
@@ -46,7 +46,7 @@ func falcoException(s *situation) (report.Mitigation, bool) {
 
 // testException goes by the test tool's image, its name as the parent, and its arguments. On a host
 // there is no image; the parent's path stands for it.
-func (s *situation) testException() string {
+func (s *hardening) testException() string {
 	parent, args, comparison := testTool, "run helper.DoNothing", "="
 	if s.event.Rule == stockShmRule {
 		// The script's name ends in random letters; the stock rule fires on the shell that starts it.
@@ -79,7 +79,7 @@ func (s *situation) testException() string {
 
 // runtimeException goes by the names that runtimes give to their copy, the parent's path, and the
 // arguments of a container's start.
-func (s *situation) runtimeException() string {
+func (s *hardening) runtimeException() string {
 	exe, _ := s.event.Field("proc.exepath")
 	name := strings.TrimSuffix(strings.TrimPrefix(exe, "/"), " (deleted)")
 	switch name {

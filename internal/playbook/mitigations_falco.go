@@ -26,7 +26,7 @@ var (
 )
 
 // lacking are the wanted fields that this alert did not have.
-func (s *situation) lacking() []string {
+func (s *hardening) lacking() []string {
 	missing := make([]string, 0, 24)
 	lists := [4][]string{wanted, wantedOfExec}
 	if s.kind == injectKind {
@@ -51,7 +51,7 @@ func (s *situation) lacking() []string {
 	return missing
 }
 
-func falcoFields(s *situation) (report.Mitigation, bool) {
+func falcoFields(s *hardening) (report.Mitigation, bool) {
 	m := report.Mitigation{
 		ID:    "falco_fields",
 		Title: "Have the next alert say what this one left out",
@@ -84,7 +84,7 @@ func falcoFields(s *situation) (report.Mitigation, bool) {
 }
 
 // falcoRule is a local rule for what the stock rules leave out.
-func falcoRule(s *situation) (report.Mitigation, bool) {
+func falcoRule(s *hardening) (report.Mitigation, bool) {
 	m := report.Mitigation{
 		ID:    "falco_rule",
 		Title: "Add a Falco rule for what the stock rules leave out",

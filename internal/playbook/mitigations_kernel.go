@@ -4,7 +4,7 @@ import "github.com/filelessd/filelessd/pkg/report"
 
 // memfdNoexec is the kernel's own switch. What its values do was tried with Linux 6.18; that a
 // library is mapped from a memory file all the same, too.
-func memfdNoexec(s *situation) (report.Mitigation, bool) {
+func memfdNoexec(s *hardening) (report.Mitigation, bool) {
 	effect := "1 stops a loader that does not ask for an executable memory file; one that asks for it (MFD_EXEC) " +
 		"still gets it. 2 stops both, from Linux 6.6 on. A script in a memory file is refused as well." + s.ifMemoryFile()
 	return report.Mitigation{
@@ -24,7 +24,7 @@ func memfdNoexec(s *situation) (report.Mitigation, bool) {
 
 // ptraceScope covers process_vm_writev and /proc/PID/mem too: the kernel asks the same permission
 // for all three (ptrace(2), "Ptrace access mode checking").
-func ptraceScope(s *situation) (report.Mitigation, bool) {
+func ptraceScope(s *hardening) (report.Mitigation, bool) {
 	effect := "Stops ptrace, process_vm_writev and /proc/PID/mem between processes of one user, by a program without " +
 		"CAP_SYS_PTRACE. Root of the host and privileged containers have that capability and are not stopped."
 	if uid, _ := s.event.Field("user.uid"); uid == "0" && s.place == onHost {
@@ -44,7 +44,7 @@ func ptraceScope(s *situation) (report.Mitigation, bool) {
 }
 
 // procMem is a parameter of the kernel (Documentation/admin-guide/kernel-parameters.txt, 6.12).
-func procMem(*situation) (report.Mitigation, bool) {
+func procMem(*hardening) (report.Mitigation, bool) {
 	return report.Mitigation{
 		ID:    "proc_mem",
 		Title: "Do not let /proc/PID/mem write over read-only memory",
@@ -63,7 +63,7 @@ func procMem(*situation) (report.Mitigation, bool) {
 
 // devShmNoexec is for hosts: Docker and containerd mount a container's own /dev/shm noexec, so code
 // that ran there had the host's, or a volume.
-func devShmNoexec(s *situation) (report.Mitigation, bool) {
+func devShmNoexec(s *hardening) (report.Mitigation, bool) {
 	if s.kind == preloadKind && !s.preloadsFromShm() {
 		return report.Mitigation{}, false
 	}
@@ -87,7 +87,7 @@ func devShmNoexec(s *situation) (report.Mitigation, bool) {
 	}, true
 }
 
-func appArmor(s *situation) (report.Mitigation, bool) {
+func appArmor(s *hardening) (report.Mitigation, bool) {
 	name, content := "no-volatile-exec", apparmorNoexec
 	effect := "Stops programs and libraries below /dev/shm, /run/shm, /run/user, /tmp and /var/tmp, in the programs that " +
 		"it confines. A script that is handed to its interpreter is not stopped, nor is a memory file."

@@ -4,7 +4,7 @@ import "github.com/filelessd/filelessd/pkg/report"
 
 // serviceDropIn is for services of the host. That memfd_create is the way round
 // MemoryDenyWriteExecute= is what systemd.exec(5) says of it.
-func serviceDropIn(s *situation) (report.Mitigation, bool) {
+func serviceDropIn(s *hardening) (report.Mitigation, bool) {
 	if !s.onHost() {
 		return report.Mitigation{}, false
 	}
@@ -56,7 +56,7 @@ func serviceDropIn(s *situation) (report.Mitigation, bool) {
 }
 
 // ifMemoryFile says what a measure against memory files is worth where the alert shows none.
-func (s *situation) ifMemoryFile() string {
+func (s *hardening) ifMemoryFile() string {
 	if s.kind != descriptorKind && s.kind != preloadKind {
 		return ""
 	}

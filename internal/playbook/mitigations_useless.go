@@ -3,7 +3,7 @@ package playbook
 import "github.com/filelessd/filelessd/pkg/report"
 
 // noEffect says what people reach for and why it does not help here. It is the last entry.
-func noEffect(s *situation) (report.Mitigation, bool) {
+func noEffect(s *hardening) (report.Mitigation, bool) {
 	return report.Mitigation{
 		ID:     "no_effect",
 		Title:  "What does not help here",
@@ -13,7 +13,7 @@ func noEffect(s *situation) (report.Mitigation, bool) {
 }
 
 // useless is checked with Linux 6.18 where it says what the kernel does.
-func useless(s *situation) string {
+func useless(s *hardening) string {
 	const proc = "Disabling /proc: breaks ps, systemd, container runtimes and Falco, and execveat works without it. "
 	const limits = "Resource limits and dropped capabilities: they limit what follows, not this."
 	switch s.kind {

@@ -2,7 +2,7 @@ package playbook
 
 import "github.com/filelessd/filelessd/pkg/report"
 
-func auditRules(s *situation) (report.Mitigation, bool) {
+func auditRules(s *hardening) (report.Mitigation, bool) {
 	if s.preloadsFromShm() {
 		return report.Mitigation{}, false
 	}
@@ -35,7 +35,7 @@ func auditRules(s *situation) (report.Mitigation, bool) {
 	return m, true
 }
 
-func tetragonPolicy(s *situation) (report.Mitigation, bool) {
+func tetragonPolicy(s *hardening) (report.Mitigation, bool) {
 	if s.preloadsFromShm() {
 		return report.Mitigation{}, false
 	}
@@ -61,7 +61,7 @@ func tetragonPolicy(s *situation) (report.Mitigation, bool) {
 	return m, true
 }
 
-func sigmaRule(s *situation) (report.Mitigation, bool) {
+func sigmaRule(s *hardening) (report.Mitigation, bool) {
 	content := sigmaMemfd
 	switch s.kind {
 	case descriptorKind:
