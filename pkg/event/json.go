@@ -3,6 +3,7 @@ package event
 import (
 	"encoding/base64"
 	"encoding/json"
+	"math/bits"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -87,12 +88,8 @@ func AppendQuoted(b []byte, s string) []byte {
 	const hex = "0123456789abcdef"
 	b = append(b, '"')
 	from := 0
-	for i := 0; i < len(s); {
+	for i := plainFrom(s, 0); i < len(s); i = plainFrom(s, i) {
 		c := s[i]
-		if c >= ' ' && c != '"' && c != '\\' && c < utf8.RuneSelf {
-			i++
-			continue
-		}
 		r, size := utf8.DecodeRuneInString(s[i:])
 		if c >= utf8.RuneSelf && (r != utf8.RuneError || size > 1) {
 			i += size
@@ -119,6 +116,28 @@ func AppendQuoted(b []byte, s string) []byte {
 		from = i
 	}
 	return append(append(b, s[from:]...), '"')
+}
+
+// plainFrom returns the index of the first byte of s, from i on, that is not itself in a JSON string:
+// a control character, a quote, a backslash, or not ASCII. It is len(s) if there is none. A report
+// has 30 KB of text of which every byte passes here, so it looks at eight at a time: in the sums, the
+// lowest byte whose top bit is set is the first that is looked for.
+func plainFrom(s string, i int) int {
+	const each, top = 0x0101010101010101, 0x8080808080808080
+	for ; i+8 <= len(s); i += 8 {
+		v := uint64(s[i]) | uint64(s[i+1])<<8 | uint64(s[i+2])<<16 | uint64(s[i+3])<<24 |
+			uint64(s[i+4])<<32 | uint64(s[i+5])<<40 | uint64(s[i+6])<<48 | uint64(s[i+7])<<56
+		found := (v | (v - each*' ') | ((v ^ each*'"') - each) | ((v ^ each*'\\') - each)) & top
+		if found != 0 {
+			return i + bits.TrailingZeros64(found)/8
+		}
+	}
+	for ; i < len(s); i++ {
+		if c := s[i]; c < ' ' || c == '"' || c == '\\' || c >= utf8.RuneSelf {
+			break
+		}
+	}
+	return i
 }
 
 // UnmarshalJSON reads what MarshalJSON wrote.

@@ -14,7 +14,25 @@ import (
 // quarter of the time that an alert takes in all. The error is always nil; it is there for what
 // later versions may hold.
 func Marshal(r *Report) ([]byte, error) {
-	return EscapeInvisible(appendReport(make([]byte, 0, 4096), r)), nil
+	return EscapeInvisible(appendReport(make([]byte, 0, 6<<10+advice(r)), r)), nil
+}
+
+// advice is about the room that actions and mitigations take, most of a report that has them.
+func advice(r *Report) int {
+	n := 0
+	for i := range r.Actions {
+		n += 1 << 10
+		for _, c := range r.Actions[i].Commands {
+			n += len(c) + len(c)/16
+		}
+	}
+	for i := range r.Mitigations {
+		n += 1 << 10
+		for _, f := range r.Mitigations[i].Files {
+			n += len(f.Content) + len(f.Content)/16
+		}
+	}
+	return n
 }
 
 // MarshalJSON writes the same as Marshal.

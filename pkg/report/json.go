@@ -1,6 +1,7 @@
 package report
 
 import (
+	"encoding/binary"
 	"encoding/json"
 	"time"
 	"unicode/utf8"
@@ -101,6 +102,14 @@ func EscapeInvisible(data []byte) []byte {
 
 func firstInvisible(data []byte) int {
 	for i := 0; i < len(data); {
+		if len(data)-i >= 8 {
+			// The sum lifts 0x7f to 0x80, so a top bit stands for a byte that needs a look.
+			v := binary.LittleEndian.Uint64(data[i:])
+			if (v|(v+0x0101010101010101))&0x8080808080808080 == 0 {
+				i += 8
+				continue
+			}
+		}
 		if data[i] < 0x7f {
 			i++
 			continue
