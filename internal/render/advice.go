@@ -7,43 +7,88 @@ import (
 	"github.com/filelessd/filelessd/pkg/report"
 )
 
-// actions are steps, in their order: what to run, what it needs, and what it changes.
+// actions are steps, in their order: why, what to run, what its results mean, what it takes.
 func actions(r *report.Report) []block {
 	var blocks []block
 	for i, a := range r.Actions {
-		var t table
-		t.fact("Why", text(a.Why))
-		t.fact("Needs", text(a.Needs))
-		t.fact("Risk", text(a.Risk))
-		t.fact("Changes", text(a.Changes))
-		t.fact("Undo", text(a.Undo))
-		blocks = append(blocks, heading{3, line{words(fmt.Sprintf("Step %d: ", i+1)), words(a.Title)}})
-		blocks = append(blocks, t.facts()...)
+		var t terms
+		t.add("Needs", text(a.Needs))
+		t.add("Risk", text(a.Risk))
+		t.add("Changes", text(a.Changes))
+		t.add("Undo", text(a.Undo))
+		blocks = append(blocks, heading{level: 4, text: stepTitle(i, a)})
+		blocks = append(blocks, sentence(a.Why)...)
 		blocks = append(blocks, commands(a.Commands)...)
+		blocks = append(blocks, results(a.Results)...)
+		blocks = append(blocks, t.block()...)
 	}
 	return blocks
 }
 
+// stepTitle names the step with the index i.
+func stepTitle(i int, a report.Action) line {
+	return line{words(fmt.Sprintf("Step %d. ", i+1)), words(a.Title)}
+}
+
+// sentence is a paragraph, nothing for an empty string.
+func sentence(s string) []block {
+	if strings.Trim(s, " ") == "" {
+		return nil
+	}
+	return []block{paragraph{line{words(s)}}}
+}
+
+// commands stand each for itself, so that each can be copied alone.
 func commands(all []string) []block {
+	var blocks []block
+	for _, c := range all {
+		blocks = append(blocks, verbatim{language: "sh", lines: textLines(c)})
+	}
+	return blocks
+}
+
+func results(all []report.Result) []block {
 	if len(all) == 0 {
 		return nil
 	}
-	return []block{verbatim{language: "sh", lines: textLines(strings.Join(all, "\n"))}}
+	t := table{columns: []column{{title: "If"}, {title: "Then"}}}
+	for _, r := range all {
+		t.rows = append(t.rows, []cell{text(r.If), text(r.Then)})
+	}
+	return []block{t}
 }
 
+// noEffect is the ID of the entry that says what does not help.
+const noEffect = "no_effect"
+
 func mitigations(r *report.Report) []block {
-	var blocks []block
-	for i, m := range r.Mitigations {
-		var t table
-		t.fact("Why", text(m.Why))
-		t.fact("Effect", text(m.Effect))
-		t.fact("Side effects", text(m.SideEffects))
-		t.fact("Try first", text(m.DryRun))
-		t.fact("Undo", text(m.Rollback))
-		blocks = append(blocks, heading{3, line{words(fmt.Sprintf("%d. ", i+1)), words(m.Title)}})
-		blocks = append(blocks, t.facts()...)
+	var blocks, last []block
+	n := 0
+	for _, m := range r.Mitigations {
+		if m.ID == noEffect {
+			last = append(last, paragraph{line{loud("What does not help here."), words(" " + m.Why)}})
+			continue
+		}
+		n++
+		var t terms
+		t.add("Effect", text(m.Effect))
+		t.add("Side effects", text(m.SideEffects))
+		t.add("Try first", text(m.DryRun))
+		t.add("Undo", text(m.Rollback))
+		t.add("Files", paths(m.Files))
+		blocks = append(blocks, heading{level: 3, text: line{words(fmt.Sprintf("%d. ", n)), words(m.Title)}})
+		blocks = append(blocks, sentence(m.Why)...)
+		blocks = append(blocks, t.block()...)
 	}
-	return blocks
+	return append(blocks, last...)
+}
+
+func paths(files []report.File) cell {
+	var c cell
+	for _, f := range files {
+		c = append(c, label(f.Path))
+	}
+	return c
 }
 
 // files are those of all mitigations: each can be copied as it stands.
@@ -51,10 +96,13 @@ func files(r *report.Report) []block {
 	var blocks []block
 	for _, m := range r.Mitigations {
 		for _, f := range m.Files {
-			blocks = append(blocks,
-				heading{3, append(line{words("File ")}, data(f.Path)...)},
-				paragraph{line{words("For: "), words(m.Title)}},
-				verbatim{language: language(f.MediaType), lines: textLines(f.Content)})
+			blocks = append(blocks, fold{
+				heading{level: 3, text: append(line{words("File ")}, label(f.Path)...)},
+				[]block{
+					paragraph{line{words("For: "), words(m.Title)}},
+					verbatim{language: language(f.MediaType), lines: textLines(f.Content)},
+				},
+			})
 		}
 	}
 	return blocks
@@ -81,6 +129,10 @@ func language(mediaType string) string {
 func textLines(s string) []string {
 	all := strings.Split(strings.TrimRight(s, "\n"), "\n")
 	for i, l := range all {
+		if strings.IndexByte(l, '\t') < 0 {
+			all[i] = report.Visible(l)
+			continue
+		}
 		parts := strings.Split(l, "\t")
 		for j, p := range parts {
 			parts[j] = report.Visible(p)

@@ -14,7 +14,7 @@ func fields(r *report.Report) []block {
 	t := table{columns: []column{{title: "Name"}, {title: "Value"}}}
 	add := func(name, val string) {
 		if val != "" {
-			t.rows = append(t.rows, []cell{{data(name)}, {data(val)}})
+			t.rows = append(t.rows, []cell{{label(name)}, {data(val)}})
 		}
 	}
 	add("rule", e.Rule)
@@ -25,7 +25,7 @@ func fields(r *report.Report) []block {
 	add("hostname", e.Hostname)
 	add("source", e.Source)
 	if len(e.Tags) > 0 {
-		t.rows = append(t.rows, []cell{{data("tags")}, {tags(e)}})
+		t.rows = append(t.rows, []cell{{label("tags")}, {tags(e)}})
 	}
 	for name, val := range e.Fields() {
 		add(name, val)

@@ -20,8 +20,18 @@ func score(r *report.Report) []block {
 		})
 	}
 	t.rows = append(t.rows, []cell{{{loud("Total")}}, {{loud(fmt.Sprint(r.Score))}}, total(r, sum)})
-	return []block{t, paragraph{line{words("Whoever runs a program chooses its name, its arguments and the name of " +
+	return []block{scoreLedger(r), t, paragraph{line{words("Whoever runs a program chooses its name, its arguments and the name of " +
 		"its memory file. No such value lowers the score by more than 25 points on its own. The rule's priority takes no part.")}}}
+}
+
+func scoreLedger(r *report.Report) ledger {
+	l := ledger{score: r.Score, tone: toneOf(r.Verdict, r.Severity)}
+	for _, f := range r.Factors {
+		l.steps = append(l.steps, step{report.Visible(f.ID), f.Weight})
+	}
+	l.about = fmt.Sprintf("%d factors lead to a score of %d of 100; the classes begin at %d and %d.",
+		len(r.Factors), r.Score, suspiciousFrom, maliciousFrom)
+	return l
 }
 
 // total says how the score follows from the sum, and the class from the score.
@@ -92,7 +102,7 @@ func unknowns(r *report.Report) []block {
 	}
 	t := table{columns: []column{{title: "Field"}, {title: "Why it matters"}, {title: "How to learn it"}}}
 	for _, u := range r.Unknowns {
-		t.rows = append(t.rows, []cell{{data(u.Field)}, text(u.Why), text(u.How)})
+		t.rows = append(t.rows, []cell{{label(u.Field)}, text(u.Why), text(u.How)})
 	}
 	return []block{t}
 }

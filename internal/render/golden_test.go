@@ -28,7 +28,7 @@ func goldenReports(t testing.TB) map[string]*report.Report {
 
 func TestGolden(t *testing.T) {
 	for name, r := range goldenReports(t) {
-		for format, extension := range map[string]string{"markdown": ".md", "text": ".txt"} {
+		for format, extension := range map[string]string{"html": ".html", "markdown": ".md", "text": ".txt"} {
 			t.Run(name+extension, func(t *testing.T) {
 				got, err := render.Render(format, r)
 				if err != nil {

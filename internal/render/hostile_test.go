@@ -47,6 +47,8 @@ var places = []string{
 	"rule", "hostname", "output", "source", "tags",
 	"proc.cmdline", "proc.exepath", "proc.name", "proc.pname", "proc.pexepath", "proc.cwd", "user.name",
 	"container.name", "container.id", "container.image.repository", "k8s.ns.name", "k8s.pod.name",
+	"proc.aname[2]", "proc.aname[4]", "proc.aexepath[2]", "proc.pcmdline", "proc.exe", "proc.pid", "proc.ppid",
+	"evt.type", "container.start_ts", "proc.ppid.ts",
 }
 
 // attackers are the places that matter most, one of each sort.
@@ -93,12 +95,12 @@ func everywhere(value string) *report.Report {
 		Unknowns: []report.Unknown{{ID: "x", Field: value, Why: value, How: value}},
 		Actions: []report.Action{{
 			ID: "x", Title: value, Why: "why " + value, Needs: "x" + value, Risk: "x" + value, Changes: "x" + value, Undo: "x" + value,
-			Commands: []string{"true " + value},
+			Commands: []string{"true " + value}, Results: []report.Result{{If: "if " + value, Then: value}},
 		}},
 		Mitigations: []report.Mitigation{{
 			ID: "x", Title: value, Why: "x" + value, Effect: "x" + value, SideEffects: "x" + value, DryRun: "x" + value, Rollback: "x" + value,
 			Files: []report.File{{Path: value, MediaType: "text/plain", Content: value}},
-		}},
+		}, {ID: "no_effect", Title: value, Why: value}},
 	}
 }
 

@@ -10,7 +10,7 @@ import (
 // no less safe.
 func Markdown(r *report.Report) []byte {
 	m := markdown{out: make([]byte, 0, 16<<10)}
-	for i, b := range page(r) {
+	for i, b := range written(page(r)) {
 		if i > 0 {
 			m.add("\n")
 		}
@@ -27,7 +27,7 @@ func (m *markdown) block(b block) {
 	switch b := b.(type) {
 	case heading:
 		m.add("######"[:b.level] + " ")
-		m.line(b.text)
+		m.line(b.whole())
 		m.add("\n")
 	case paragraph:
 		start := len(m.out)
@@ -36,6 +36,8 @@ func (m *markdown) block(b block) {
 		m.add("\n")
 	case table:
 		m.table(b)
+	case terms:
+		m.terms(b)
 	case verbatim:
 		m.fence(b)
 	case divider:
@@ -71,6 +73,16 @@ func (m *markdown) table(t table) {
 	}
 }
 
+func (m *markdown) terms(all terms) {
+	for _, t := range all {
+		m.add("- **")
+		m.add(t.name)
+		m.add(":** ")
+		m.cell(t.text)
+		m.add("\n")
+	}
+}
+
 // cell joins lines, since a cell has only one.
 func (m *markdown) cell(c cell) {
 	for i, l := range c {
@@ -95,7 +107,7 @@ func (m *markdown) line(l line) {
 			text = strings.TrimRight(text, " ")
 		}
 		switch s.kind {
-		case value:
+		case value, fieldName:
 			m.out = appendCode(m.out, s.text)
 		case strong:
 			m.add("**")

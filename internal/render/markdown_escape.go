@@ -27,11 +27,7 @@ import (
 // appendProse appends s, one line of text, escaped.
 func appendProse(dst []byte, s string) []byte {
 	for {
-		start := strings.IndexByte(s, '"')
-		if start < 0 {
-			return appendWords(dst, s)
-		}
-		end := closingQuote(s, start)
+		start, end := quotation(s)
 		if end < 0 {
 			return appendWords(dst, s)
 		}
@@ -41,6 +37,16 @@ func appendProse(dst []byte, s string) []byte {
 		dst = append(dst, '"')
 		s = s[end+1:]
 	}
+}
+
+// quotation returns the indexes of the first quote in s and of the one that closes it; end is -1 if
+// there are no two.
+func quotation(s string) (start, end int) {
+	start = strings.IndexByte(s, '"')
+	if start < 0 {
+		return -1, -1
+	}
+	return start, closingQuote(s, start)
 }
 
 // closingQuote returns the index of the quote that closes the one at s[start], -1 for none. A quote

@@ -9,10 +9,19 @@ import (
 // A block is one part of a page.
 type block interface{ isBlock() }
 
-// heading has a level from 1, the title of the page, to 3.
+// heading has a level from 1, the title of the page, to 4.
 type heading struct {
 	level int
+	kind  string // of page, before the title; empty for none
 	text  line
+}
+
+// whole is the heading with the kind of page before it.
+func (h heading) whole() line {
+	if h.kind == "" {
+		return h.text
+	}
+	return append(line{words(h.kind + ": ")}, h.text...)
 }
 
 type paragraph struct{ text line }
@@ -43,6 +52,30 @@ func (t *table) facts() []block {
 type column struct {
 	title string
 	right bool // numbers, aligned at their ends
+	keep  bool // short texts that had better not be broken
+}
+
+// terms are a few short facts about what stands above them.
+type terms []term
+
+type term struct {
+	name string
+	text cell
+}
+
+// add adds a term, unless there is nothing to tell.
+func (t *terms) add(name string, c cell) {
+	if len(c) > 0 {
+		*t = append(*t, term{name, c})
+	}
+}
+
+// block is t as a block, nil if it has no terms.
+func (t terms) block() []block {
+	if len(t) == 0 {
+		return nil
+	}
+	return []block{t}
 }
 
 // verbatim is text that keeps its lines.
@@ -52,13 +85,21 @@ type verbatim struct {
 	wrap     bool     // a long line is data to be read, not a command or a file to be copied
 }
 
+// fold is a part that a reader opens when it is needed, where a format knows how.
+type fold struct {
+	head heading
+	body []block
+}
+
 // divider sets what follows apart from the section before it.
 type divider struct{}
 
 func (heading) isBlock()   {}
 func (paragraph) isBlock() {}
 func (table) isBlock()     {}
+func (terms) isBlock()     {}
 func (verbatim) isBlock()  {}
+func (fold) isBlock()      {}
 func (divider) isBlock()   {}
 
 // A cell is lines that stand below each other, or behind each other where a format knows cells of
@@ -77,29 +118,32 @@ type span struct {
 type spanKind int
 
 const (
-	prose  spanKind = iota
-	strong          // prose that must not be missed
-	value           // a value of the alert, or a name
+	prose     spanKind = iota
+	strong             // prose that must not be missed
+	value              // a value of the alert
+	fieldName          // the name of a field or a file
 )
 
 // page lays r out: the verdict, then what happened, why it is judged so, what is not known, what to
 // do, and at last the alert itself. A section that has nothing to say is left out.
 func page(r *report.Report) []block {
 	return slices.Concat(
-		title(r), facts(r),
+		verdictBanner(r), title(r), facts(r),
 		under(2, "Summary", summary(r)),
 		under(2, "Group", group(r)),
 		under(2, "Detailed Analysis",
 			under(3, "What the alert shows", findings(r)),
+			under(3, "Process chain", ancestry(r)),
 			under(3, "Score", score(r)),
-			under(3, "ATT&CK", attack(r)),
 			under(3, "Explanations", explanations(r)),
-			under(3, "Not known from this alert", unknowns(r))),
-		under(2, "Actions", actions(r)),
+			under(3, "Timeline", timeline(r)),
+			under(3, "Not known from this alert", unknowns(r)),
+			under(3, "ATT&CK", attack(r)),
+			under(3, "Do now", actions(r))),
 		under(2, "Mitigation Strategies", mitigations(r)),
 		under(2, "Example Configuration Files", files(r)),
 		under(2, "The Alert",
-			under(3, "All fields", fields(r)),
+			folded(3, "All fields", fields(r)),
 			under(3, "Output line", output(r))),
 		footer(r),
 	)
@@ -111,5 +155,28 @@ func under(level int, text string, parts ...[]block) []block {
 	if len(body) == 0 {
 		return nil
 	}
-	return append([]block{heading{level, line{words(text)}}}, body...)
+	return append([]block{heading{level: level, text: line{words(text)}}}, body...)
+}
+
+// folded is like under, and folds what is under the heading.
+func folded(level int, text string, body []block) []block {
+	if len(body) == 0 {
+		return nil
+	}
+	return []block{fold{heading{level: level, text: line{words(text)}}, body}}
+}
+
+// written is a page for a format that neither draws nor folds.
+func written(page []block) []block {
+	all := make([]block, 0, len(page)+32)
+	for _, b := range page {
+		switch b := b.(type) {
+		case banner, rail, ledger:
+		case fold:
+			all = append(append(all, b.head), b.body...)
+		default:
+			all = append(all, b)
+		}
+	}
+	return all
 }

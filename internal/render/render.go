@@ -8,11 +8,13 @@ import (
 )
 
 // Formats lists the formats that Render knows.
-func Formats() []string { return []string{"json", "markdown", "text"} }
+func Formats() []string { return []string{"html", "json", "markdown", "text"} }
 
 // Render writes r in one of Formats.
 func Render(format string, r *report.Report) ([]byte, error) {
 	switch format {
+	case "html":
+		return HTML(r), nil
 	case "json":
 		return JSON(r)
 	case "markdown":

@@ -100,6 +100,10 @@ func full(t testing.TB) *report.Report {
 				"docker inspect --format '{{.Config.Image}} {{.Path}} {{.Args}}' c61b4b13ae44",
 				"docker logs --timestamps c61b4b13ae44 2>&1 |\n\tgrep -F FilelessExecutionViaMemfdCreate",
 			},
+			Results: []report.Result{
+				{If: "the image is falcosecurity/event-generator and a log line names the action", Then: "a test: ask who ran it, and close"},
+				{If: "any other image", Then: "an incident: go on with step 2"},
+			},
 		},
 		{ID: "ask", Title: "Ask who ran the test"},
 	}
@@ -111,6 +115,9 @@ func full(t testing.TB) *report.Report {
 			{Path: "/etc/sysctl.d/60-memfd.conf", MediaType: "text/plain", Content: "# Linux 6.3 or newer\nvm.memfd_noexec = 1\n"},
 			{Path: "no-memfd.json", MediaType: "application/json", Content: "{\n\t\"names\": [\"memfd_create\"],\n\t\"action\": \"SCMP_ACT_ERRNO\"\n}\n"},
 		},
+	}, {
+		ID: "no_effect", Title: "What does not help here", Effect: "none",
+		Why: "noexec on /tmp does nothing, since a memory file is on no mounted file system.",
 	}}
 	return r
 }

@@ -9,9 +9,6 @@ import (
 	"github.com/filelessd/filelessd/pkg/report"
 )
 
-// limits are those of the classes, as pkg/report has them.
-const limits = "below 30 benign-likely, 30 to 64 suspicious, 65 and above malicious-likely"
-
 // kindName is how a page of each kind is called.
 func kindName(k report.Kind) string {
 	switch k {
@@ -36,9 +33,9 @@ func kindName(k report.Kind) string {
 
 func title(r *report.Report) []block {
 	if strings.Trim(r.Title, " ") == "" {
-		return []block{heading{1, line{words(kindName(r.Kind))}}}
+		return []block{heading{level: 1, text: line{words(kindName(r.Kind))}}}
 	}
-	return []block{heading{1, line{words(kindName(r.Kind) + ": "), words(r.Title)}}}
+	return []block{heading{level: 1, kind: kindName(r.Kind), text: line{words(r.Title)}}}
 }
 
 // facts is the table that a reader in a hurry sees: the verdict first.
@@ -51,6 +48,9 @@ func facts(r *report.Report) []block {
 	t.fact("Severity", text(string(r.Severity)))
 	if len(r.Factors) > 0 {
 		t.fact("Score", text(fmt.Sprintf("%d of 100 (%s)", r.Score, limits)))
+	}
+	if len(r.Actions) > 0 {
+		t.fact("Do first", cell{stepTitle(0, r.Actions[0])})
 	}
 	t.fact("When", when(r))
 	if e := r.Event; e != nil {
@@ -71,25 +71,6 @@ func facts(r *report.Report) []block {
 	return t.facts()
 }
 
-// verdict puts class and confidence into words.
-func verdict(r *report.Report) string {
-	switch r.Verdict {
-	case report.Test:
-		if r.Confidence == report.HighConfidence {
-			return "Probably a test of the sensor. Its owner should confirm it."
-		}
-		return "Perhaps a test of the sensor. Not confirmed."
-	case report.BenignLikely:
-		return "Probably harmless."
-	case report.Suspicious:
-		return "Suspicious."
-	case report.MaliciousLikely:
-		return "Probably malicious."
-	default:
-		return string(r.Verdict)
-	}
-}
-
 func orUnknown(c cell) cell {
 	if len(c) == 0 {
 		return text("not in the alert")
@@ -97,23 +78,18 @@ func orUnknown(c cell) cell {
 	return c
 }
 
+// when is the time of the event; the timeline has that of its receipt.
 func when(r *report.Report) cell {
-	var c cell
 	switch {
-	case r.Event == nil:
-	case r.Event.Time.IsZero():
-		c = text("time of the event not in the alert")
+	case r.Event != nil && r.Event.Time.IsZero():
+		return text("time of the event not in the alert")
+	case r.Event != nil:
+		return text(instant(r.Event.Time))
+	case !r.CreatedAt.IsZero():
+		return text("written " + instant(r.CreatedAt))
 	default:
-		c = text(instant(r.Event.Time))
+		return nil
 	}
-	if !r.CreatedAt.IsZero() {
-		did := "received "
-		if r.Event == nil {
-			did = "written "
-		}
-		c = append(c, line{words(did + instant(r.CreatedAt))})
-	}
-	return c
 }
 
 // where names the host, and what of containers the alert tells. On a host Falco's container fields

@@ -15,7 +15,7 @@ const pageWidth = 100
 func Text(r *report.Report) []byte {
 	var t textWriter
 	t.out = make([]byte, 0, 16<<10)
-	for _, b := range page(r) {
+	for _, b := range written(page(r)) {
 		t.block(b)
 	}
 	return t.out
@@ -27,18 +27,20 @@ type textWriter struct {
 }
 
 func (t *textWriter) block(b block) {
-	h, isHeading := b.(heading)
+	_, isHeading := b.(heading)
 	if len(t.out) > 0 && (!t.underHead || isHeading) {
 		t.out = append(t.out, '\n')
 	}
 	t.underHead = isHeading
 	switch b := b.(type) {
 	case heading:
-		t.heading(h)
+		t.heading(b)
 	case paragraph:
 		t.lines("  ", wrap(plain(b.text), pageWidth-2, 0))
 	case table:
 		t.table(b)
+	case terms:
+		t.terms(b)
 	case verbatim:
 		t.verbatim(b)
 	case divider:
@@ -49,7 +51,7 @@ func (t *textWriter) block(b block) {
 func (t *textWriter) heading(h heading) {
 	switch h.level {
 	case 1:
-		all := wrap(plain(h.text), pageWidth, hanging)
+		all := wrap(plain(h.whole()), pageWidth, hanging)
 		t.lines("", all)
 		longest := 0
 		for _, l := range all {
@@ -71,6 +73,14 @@ func (t *textWriter) lines(indent string, all []string) {
 		}
 		t.out = append(t.out, '\n')
 	}
+}
+
+func (t *textWriter) terms(all terms) {
+	tab := table{columns: make([]column, 2)}
+	for _, term := range all {
+		tab.fact(term.name, term.text)
+	}
+	t.table(tab)
 }
 
 func (t *textWriter) verbatim(v verbatim) {
@@ -126,7 +136,7 @@ func underlines(widths []int) []cell {
 }
 
 // widths shares out the columns of a page: each column of the table gets what it needs if that is
-// no more than an equal share; the others share what is left.
+// no more than an equal share, or half of what is left if it is to be kept; the others share the rest.
 func (t *table) widths(rows [][]cell, page int) []int {
 	widths := make([]int, len(t.columns))
 	for _, row := range rows {
@@ -141,7 +151,7 @@ func (t *table) widths(rows [][]cell, page int) []int {
 	for again := true; again && open > 0; {
 		again = false
 		for i, w := range widths {
-			if !settled[i] && w <= left/open {
+			if !settled[i] && (w <= left/open || t.columns[i].keep && w <= left/2) {
 				settled[i], again = true, true
 				left -= w
 				open--
@@ -190,7 +200,7 @@ func (t *textWriter) row(cols []column, widths []int, row []cell) {
 // hanging keeps what goes on with a value apart from the next line of the cell.
 func (l line) hanging() int {
 	for _, s := range l {
-		if s.kind == value {
+		if s.kind == value || s.kind == fieldName {
 			return hanging
 		}
 	}

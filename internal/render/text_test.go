@@ -13,9 +13,9 @@ import (
 
 // textHeadings are the lines of a text page that may begin at its left edge.
 var textHeadings = regexp.MustCompile(`^(Alert (Analysis|Summary) [A-Z][a-z]+(:( .*)?)?|[A-Z][a-z]+( [A-Z][a-z]+)? (Notice|Message):( .*)?|=+|` +
-	`SUMMARY|GROUP|DETAILED ANALYSIS|ACTIONS|MITIGATION STRATEGIES|EXAMPLE CONFIGURATION FILES|THE ALERT|` +
-	`What the alert shows|Score|ATT&CK|Explanations|Not known from this alert|All fields|Output line|` +
-	`Step \d+:( .*)?|\d+\.( .*)?|File( .*)?)$`)
+	`SUMMARY|GROUP|DETAILED ANALYSIS|MITIGATION STRATEGIES|EXAMPLE CONFIGURATION FILES|THE ALERT|` +
+	`What the alert shows|Process chain|Score|ATT&CK|Explanations|Timeline|Not known from this alert|Do now|All fields|Output line|` +
+	`Step \d+\.( .*)?|\d+\.( .*)?|File( .*)?)$`)
 
 // checkText asserts what holds for every page of text, whatever the alert says.
 func checkText(t *testing.T, page []byte) {

@@ -23,16 +23,21 @@ func words(s string) span { return span{prose, report.Visible(s)} }
 // loud is prose that must not be missed.
 func loud(s string) span { return span{strong, report.Visible(s)} }
 
-// data is a value of the alert, or a name. If it is cut, the line that it is in ends in a note.
-func data(s string) line {
+// data is a value of the alert. If it is cut, the line that it is in ends in a note.
+func data(s string) line { return marked(value, s) }
+
+// label is the name of a field or a file, which a rule's author can have chosen.
+func label(s string) line { return marked(fieldName, s) }
+
+func marked(kind spanKind, s string) line {
 	if s == "" {
 		return line{words("(empty)")}
 	}
 	text, note := shown(s, longestValue)
 	if note == "" {
-		return line{{value, text}}
+		return line{{kind, text}}
 	}
-	return line{{value, text}, words(" " + note)}
+	return line{{kind, text}, words(" " + note)}
 }
 
 // shown returns s in its visible form, cut at limit characters, and a note of what was cut, empty
@@ -100,7 +105,7 @@ func lookup(e *event.Event, name string) (string, bool) {
 
 // named is a line that tells a value and what it is the value of.
 func named(name, val string) line {
-	return append(append(data(name), words(" = ")), data(val)...)
+	return append(append(label(name), words(" = ")), data(val)...)
 }
 
 // evidence has a line for each name, with its value. A report without an event has only the names.
@@ -111,9 +116,9 @@ func evidence(e *event.Event, names []string) cell {
 		case ok:
 			c = append(c, named(name, val))
 		case e == nil:
-			c = append(c, data(name))
+			c = append(c, label(name))
 		default:
-			c = append(c, append(data(name), words(" (not in the alert)")))
+			c = append(c, append(label(name), words(" (not in the alert)")))
 		}
 	}
 	return c

@@ -7,7 +7,7 @@ import (
 )
 
 // Formats lists the formats that Env.Render knows.
-func Formats() []string { return []string{"json", "markdown", "text"} }
+func Formats() []string { return []string{"html", "json", "markdown", "text"} }
 
 // CheckFormat returns an error that begins with key if format is none of Formats.
 func CheckFormat(key, format string) error {

@@ -23,7 +23,7 @@ type directory struct {
 
 func openDir(c Config, render func(string, *report.Report) ([]byte, error)) (*directory, error) {
 	d := &directory{dir: c.Dir, format: c.Format, render: render}
-	d.ext = map[string]string{"json": ".json", "markdown": ".md", "text": ".txt"}[c.Format]
+	d.ext = map[string]string{"html": ".html", "json": ".json", "markdown": ".md", "text": ".txt"}[c.Format]
 	if err := os.MkdirAll(c.Dir, dirMode); err != nil {
 		return nil, fmt.Errorf("dir: %w", err)
 	}

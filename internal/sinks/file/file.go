@@ -27,7 +27,7 @@ type Config struct {
 	Dir string `yaml:"dir"`
 	// Path is a file that gets a line of JSON for each report.
 	Path string `yaml:"path"`
-	// Format of the files in Dir: json, markdown or text.
+	// Format of the files in Dir: html, json, markdown or text.
 	Format string `yaml:"format"`
 	// Rotate is when the file at Path is put aside.
 	Rotate Rotate `yaml:"rotate"`

@@ -21,7 +21,7 @@ var Kind = sink.Kind[Config]{
 
 // Config is the configuration of a sink of type stdout.
 type Config struct {
-	// Format of a report: markdown, text, or json, which is one line a report.
+	// Format of a report: markdown, text, html, or json, which is one line a report.
 	Format string `yaml:"format"`
 }
 

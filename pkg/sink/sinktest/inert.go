@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"html"
 	"io"
 	"strings"
 	"unicode/utf8"
@@ -55,6 +56,9 @@ func render(format string, r *report.Report) ([]byte, error) {
 		return report.Marshal(r)
 	case "markdown":
 		return fmt.Appendf(nil, "# `%s`\n\n%s\n\nID `%s`\n", report.Visible(r.Title), report.Visible(r.Summary), r.ID), nil
+	case "html":
+		return fmt.Appendf(nil, "<!DOCTYPE html>\n<h1>%s</h1>\n<p>%s</p>\n<p>ID %s</p>\n",
+			html.EscapeString(report.Visible(r.Title)), html.EscapeString(report.Visible(r.Summary)), r.ID), nil
 	case "text":
 		return fmt.Appendf(nil, "%s\n%s\nid %s\n", report.Visible(r.Title), report.Visible(r.Summary), r.ID), nil
 	default:
