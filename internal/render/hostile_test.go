@@ -156,15 +156,15 @@ func (rd reader) check(t *testing.T, value string) {
 		t.Errorf("GitHub would make a link of %q in\n%s", link, page)
 	}
 	checkLegible(t, value, got, page)
+	if title := strings.TrimRight("Alert Analysis Report: "+report.Visible(value), " "); !got.has("h1", title) {
+		t.Errorf("no title %+q in\n%s", title, page)
+	}
 }
 
 // checkLegible asserts that value stands, letter by letter, in every place that has it.
 func checkLegible(t *testing.T, value string, got document, page []byte) {
 	t.Helper()
 	prose := strings.TrimSpace(report.Visible(value))
-	if title := strings.TrimRight("Alert Analysis Report: "+report.Visible(value), " "); !got.has("h1", title) {
-		t.Errorf("no title %+q in\n%s", title, page)
-	}
 	if !got.has("p", prose) {
 		t.Errorf("no paragraph %+q in\n%s", prose, page)
 	}

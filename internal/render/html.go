@@ -190,10 +190,9 @@ func (h *html) prose(s string) {
 			return
 		}
 		h.text(s[:start+1])
-		h.raw("<code>")
+		h.raw(`<code class="quoted">`)
 		h.text(s[start+1 : end])
-		h.raw("</code>")
-		h.raw("&#34;")
+		h.raw("</code>&#34;")
 		s = s[end+1:]
 	}
 }

@@ -1,0 +1,4 @@
+package render
+
+// Columns is how wide a text is.
+var Columns = columns
