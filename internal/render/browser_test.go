@@ -16,6 +16,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 )
 
 // browser is a Chromium without a window, spoken to through two pipes by the Chrome DevTools
@@ -58,8 +59,12 @@ func newBrowser(t testing.TB) *browser {
 	commandsOut, commandsIn := pipe(t)
 	eventsOut, eventsIn := pipe(t)
 	b.in = commandsIn
+	profile, err := os.MkdirTemp("", "filelessd-browser-")
+	if err != nil {
+		t.Fatal(err)
+	}
 	cmd := exec.Command(path, "--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage",
-		"--remote-debugging-pipe", "--user-data-dir="+t.TempDir(),
+		"--remote-debugging-pipe", "--user-data-dir="+profile,
 		"--proxy-server=http://"+b.canary.address, "--proxy-bypass-list=<-loopback>",
 		"--disable-background-networking", "--disable-component-update", "--disable-default-apps",
 		"--disable-extensions", "--disable-sync", "--no-first-run", "--no-pings", "--disable-features=PreconnectToSearch,OptimizationHints,OptimizationGuideModelDownloading,OptimizationGuideFetchingForSRP")
@@ -67,9 +72,15 @@ func newBrowser(t testing.TB) *browser {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { // before the directory is removed
-		_ = cmd.Process.Kill()
+	t.Cleanup(func() {
+		b.mu.Lock()
+		b.session = ""
+		b.mu.Unlock()
+		b.send("Browser.close", nil)
+		hung := time.AfterFunc(10*time.Second, func() { _ = cmd.Process.Kill() })
 		_ = cmd.Wait()
+		hung.Stop()
+		_ = os.RemoveAll(profile) // not t.TempDir, which fails a test if a helper process is still writing
 	})
 	commandsOut.Close()
 	eventsIn.Close()

@@ -21,7 +21,8 @@ type place struct{ short, why string }
 
 var (
 	somewhere      = place{"not known", "not known"}
-	outside        = place{"host", "host, by the name of the runtime"}
+	atRuntime      = place{"host", "host, by the name of the runtime"}
+	aboveRuntime   = place{"host", "host, as it is above the runtime"}
 	belowRuntime   = place{"container", "container, as it is below the runtime"}
 	knownContainer = place{"container", "container"}
 )
@@ -133,8 +134,10 @@ func placeAll(e *event.Event, all []process) (boxed bool) {
 			all[i].place = knownContainer
 		case runtime < 0:
 			all[i].place = somewhere
-		case i <= runtime:
-			all[i].place = outside
+		case i < runtime:
+			all[i].place = aboveRuntime
+		case i == runtime:
+			all[i].place = atRuntime
 		default:
 			all[i].place = belowRuntime
 		}

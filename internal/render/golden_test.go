@@ -4,6 +4,8 @@ import (
 	"flag"
 	"os"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -26,13 +28,29 @@ func goldenReports(t testing.TB) map[string]*report.Report {
 	return reports
 }
 
+// htmlGoldens are the reports whose pages are kept as HTML too: the other formats have the same
+// blocks.
+var htmlGoldens = []string{"full", "c04", "c26", "summary", "loss"}
+
+// unstyled is an HTML page without its style, which is in style.css, and without the hash of it.
+func unstyled(page []byte) []byte {
+	page = regexp.MustCompile(`(?s)<style>.*</style>`).ReplaceAll(page, []byte("<style></style>"))
+	return regexp.MustCompile(`'sha256-[^']*'`).ReplaceAll(page, []byte("'sha256-'"))
+}
+
 func TestGolden(t *testing.T) {
 	for name, r := range goldenReports(t) {
 		for format, extension := range map[string]string{"html": ".html", "markdown": ".md", "text": ".txt"} {
+			if format == "html" && !slices.Contains(htmlGoldens, name) {
+				continue
+			}
 			t.Run(name+extension, func(t *testing.T) {
 				got, err := render.Render(format, r)
 				if err != nil {
 					t.Fatal(err)
+				}
+				if format == "html" {
+					got = unstyled(got)
 				}
 				golden := filepath.Join("testdata", "golden", name+extension)
 				if *update {

@@ -22,7 +22,7 @@ import (
 // links to anything.
 var written = map[string]string{
 	"html": "lang dir", "head": "", "meta": "charset http-equiv name content", "title": "", "style": "", "body": "class", "main": "",
-	"div": "class tabindex", "p": "class", "ul": "", "li": "", "hr": "", "h1": "", "h2": "", "h3": "", "h4": "",
+	"div": "class", "p": "class", "ul": "", "li": "", "hr": "", "h1": "", "h2": "", "h3": "", "h4": "",
 	"table": "class", "thead": "", "tbody": "", "tr": "", "th": "scope class", "td": "class data-title",
 	"dl": "", "dt": "", "dd": "", "code": "class", "strong": "", "pre": "class tabindex", "details": "", "summary": "", "figure": "",
 	"svg": "role width height aria-labelledby", "svg title": "id", "svg desc": "id", "svg text": "x y dx class", "svg tspan": "class dx",

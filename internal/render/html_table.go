@@ -18,7 +18,7 @@ func (h *html) table(t table) {
 		h.factTable(t)
 		return
 	}
-	h.raw("<div class=\"scroll\" tabindex=\"0\">\n<table class=\"rows\">\n<thead><tr>")
+	h.raw("<div class=\"scroll\">\n<table class=\"rows\">\n<thead><tr>")
 	for _, c := range t.columns {
 		h.raw("<th scope=\"col\"")
 		if c.right {

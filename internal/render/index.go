@@ -144,7 +144,7 @@ func orNone(s string) string {
 
 // entries is a table of its own, since no other page has links.
 func (h *html) entries(entries []IndexEntry) {
-	h.raw("<div class=\"scroll\" tabindex=\"0\">\n<table class=\"rows index\">\n<thead><tr>")
+	h.raw("<div class=\"scroll\">\n<table class=\"rows index\">\n<thead><tr>")
 	for _, title := range []string{"Report", "Verdict", "Score", "Technique", "Host", "Time"} {
 		h.raw("<th scope=\"col\">" + title + "</th>")
 	}

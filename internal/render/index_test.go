@@ -33,7 +33,7 @@ func indexed(t testing.TB) []render.IndexEntry {
 }
 
 func TestIndexGolden(t *testing.T) {
-	got := render.Index(indexed(t))
+	got := unstyled(render.Index(indexed(t)))
 	golden := filepath.Join("testdata", "golden", "index.html")
 	if *update {
 		if err := os.WriteFile(golden, got, 0o644); err != nil {
