@@ -174,7 +174,7 @@ func chainRail(all []process) rail {
 	r := rail{id: "chain", title: "Process chain"}
 	var known []string
 	for i, p := range all {
-		s := stop{mark: filled, aside: p.role, broken: p.gap, band: p.place.short, tint: p.place.short == knownContainer.short}
+		s := stop{mark: filled, aside: p.role, broken: p.gap || i+1 < len(all) && all[i+1].gap, band: p.place.short, tint: p.place.short == knownContainer.short}
 		if len(p.facts) == 0 {
 			s.mark, s.head = hollow, words("not in the alert")
 		} else {

@@ -1,4 +1,4 @@
-// Package render writes a report for people (Markdown, text) and for programs (JSON). Every renderer
+// Package render writes a report for people (HTML, Markdown, text) and for programs (JSON). Every renderer
 // is a function of the report alone: the same report gives the same bytes.
 //
 // A report becomes a page first: a list of blocks, such as headings and tables, made of lines, made
@@ -11,6 +11,10 @@
 // what could not be seen (report.Visible) and cuts what is too long, alike for all formats. The
 // writer then keeps each span inside its heading, cell, fence, quote or line.
 //
+// Drawings, and parts that a reader unfolds, are blocks too. HTML has them; formats that do not drop
+// the drawings, since what they show stands in words and tables beside them, and unfold the rest.
+//
 // Templates were the other choice. They escape where their author remembers to, and no two formats
-// would cut and show a value alike.
+// would cut and show a value alike. For HTML, html/template would escape by context; here no value
+// ever stands in a context but text: no attribute, style or address is made of one.
 package render

@@ -13,17 +13,17 @@ const (
 
 func (h *html) number(n int) { h.out = strconv.AppendInt(h.out, int64(n), 10) }
 
-// attribute writes a number as an attribute. The name and what follows the number are constants.
-func (h *html) attribute(name string, n int, unit string) {
+// attribute writes a number as an attribute. The name is a constant.
+func (h *html) attribute(name string, n int) {
 	h.raw(" " + name + "=\"")
 	h.number(n)
-	h.raw(unit + "\"")
+	h.raw("\"")
 }
 
 // figure opens a drawing that a reader who does not see it has in words.
 func (h *html) figure(id, title, about string, height int) {
 	h.raw("<figure>\n<svg role=\"img\" width=\"100%\"")
-	h.attribute("height", height, "")
+	h.attribute("height", height)
 	h.raw(" aria-labelledby=\"" + id + "-title " + id + "-about\">\n<title id=\"" + id + "-title\">")
 	h.text(title)
 	h.raw("</title>\n<desc id=\"" + id + "-about\">")
@@ -51,8 +51,8 @@ func (h *html) label(x, y int, class string, s span, aside string) {
 
 func (h *html) labelText(x, y int, class, width, s, aside string) {
 	h.raw("<text")
-	h.attribute("x", x, "")
-	h.attribute("y", y, "")
+	h.attribute("x", x)
+	h.attribute("y", y)
 	h.raw(" class=\"" + class + width + "\">")
 	h.text(s)
 	if aside != "" {
@@ -89,10 +89,10 @@ func (h *html) rail(r rail) {
 		s := &r.stops[i]
 		if i+1 < len(r.stops) {
 			h.raw("<line")
-			h.attribute("x1", railX, "")
-			h.attribute("x2", railX, "")
-			h.attribute("y1", y+headHeight/2+9, "")
-			h.attribute("y2", y+s.height()+headHeight/2-9, "")
+			h.attribute("x1", railX)
+			h.attribute("x2", railX)
+			h.attribute("y1", y+headHeight/2+9)
+			h.attribute("y2", y+s.height()+headHeight/2-9)
 			if s.broken {
 				h.raw(" class=\"broken\"")
 			}
@@ -106,8 +106,8 @@ func (h *html) rail(r rail) {
 
 func (h *html) stop(s *stop, y int) {
 	h.raw("<circle")
-	h.attribute("cx", railX, "")
-	h.attribute("cy", y+headHeight/2, "")
+	h.attribute("cx", railX)
+	h.attribute("cy", y+headHeight/2)
 	switch s.mark {
 	case hollow:
 		h.raw(" r=\"5\" class=\"hollow\"/>\n")
@@ -147,15 +147,15 @@ func (h *html) bands(stops []stop) {
 
 func (h *html) band(s *stop, y, height int) {
 	h.raw("<rect x=\"0\" width=\"100%\" rx=\"8\"")
-	h.attribute("y", y+1, "")
-	h.attribute("height", height-2, "")
+	h.attribute("y", y+1)
+	h.attribute("height", height-2)
 	if s.tint {
 		h.raw(" class=\"tint\"/>\n")
 	} else {
 		h.raw(" class=\"band\"/>\n")
 	}
 	h.raw("<text x=\"100%\" dx=\"-12\" class=\"band-name\"")
-	h.attribute("y", y+height-10, "")
+	h.attribute("y", y+height-10)
 	h.raw(">")
 	h.text(s.band)
 	h.raw("</text>\n")

@@ -51,15 +51,15 @@ func (h *html) ledger(l ledger) {
 		y += barHeight
 	}
 	h.raw("<text x=\"0\" class=\"head\"")
-	h.attribute("y", y+16, "")
+	h.attribute("y", y+16)
 	h.raw(">Total</text>\n<line")
 	h.percent("x1", s.at(l.score))
 	h.percent("x2", s.at(l.score))
-	h.attribute("y1", classHeight, "")
-	h.attribute("y2", bottom+barHeight, "")
+	h.attribute("y1", classHeight)
+	h.attribute("y2", bottom+barHeight)
 	h.raw(" class=\"score\"/>\n<circle r=\"7\" class=\"target\"")
 	h.percent("cx", s.at(l.score))
-	h.attribute("cy", y+11, "")
+	h.attribute("cy", y+11)
 	h.raw("/>\n")
 	h.points(y, "head end", strconv.Itoa(l.score))
 	h.endFigure()
@@ -70,7 +70,7 @@ func (h *html) class(s scale, from, to, bottom int, class, name string) {
 	h.raw("<rect y=\"0\"")
 	h.percent("x", s.at(from))
 	h.percent("width", s.at(to)-s.at(from))
-	h.attribute("height", bottom+4, "")
+	h.attribute("height", bottom+4)
 	h.raw(" class=\"" + class + "\"/>\n<text y=\"16\" class=\"class\"")
 	h.percent("x", (s.at(from)+s.at(to))/2)
 	h.raw(">" + name + "</text>\n")
@@ -82,14 +82,14 @@ func (h *html) step(s scale, sum, y int, st step) {
 		name += "…"
 	}
 	h.raw("<text x=\"0\" class=\"value\"")
-	h.attribute("y", y+16, "")
+	h.attribute("y", y+16)
 	h.raw(">")
 	h.text(name)
 	h.raw("</text>\n<rect rx=\"3\"")
 	h.percent("x", s.at(min(sum, sum+st.points)))
 	h.percent("width", s.at(max(sum, sum+st.points))-s.at(min(sum, sum+st.points)))
-	h.attribute("y", y+4, "")
-	h.attribute("height", barHeight-8, "")
+	h.attribute("y", y+4)
+	h.attribute("height", barHeight-8)
 	if st.points < 0 {
 		h.raw(" class=\"less\"/>\n")
 	} else {
@@ -104,6 +104,6 @@ func (h *html) step(s scale, sum, y int, st step) {
 
 func (h *html) points(y int, class, s string) {
 	h.raw("<text x=\"100%\"")
-	h.attribute("y", y+16, "")
+	h.attribute("y", y+16)
 	h.raw(" class=\"" + class + "\">" + s + "</text>\n")
 }
