@@ -8,17 +8,21 @@ import (
 )
 
 // Formats lists the formats that Render knows.
-func Formats() []string { return []string{"html", "json", "markdown", "text"} }
+func Formats() []string { return []string{"ecs", "html", "json", "markdown", "ocsf", "text"} }
 
 // Render writes r in one of Formats.
 func Render(format string, r *report.Report) ([]byte, error) {
 	switch format {
+	case "ecs":
+		return ECS(r)
 	case "html":
 		return HTML(r), nil
 	case "json":
 		return JSON(r)
 	case "markdown":
 		return Markdown(r), nil
+	case "ocsf":
+		return OCSF(r)
 	case "text":
 		return Text(r), nil
 	default:

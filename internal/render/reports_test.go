@@ -4,6 +4,8 @@ import (
 	"bufio"
 	"encoding/json"
 	"os"
+	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -155,4 +157,26 @@ func others(t testing.TB) map[string]*report.Report {
 		"update": update, "summary": summary, "suppression": suppression, "loss": loss, "quiet": quiet,
 		"test": made(report.KindTest, report.Info, "a test of the sink soc", "Nothing happened: somebody wants to see that reports arrive."),
 	}
+}
+
+// corpus has an alert of each technique, context and amount of detail, by the names of their files.
+func corpus(t testing.TB) map[string]event.Event {
+	t.Helper()
+	files, err := filepath.Glob("../cli/testdata/reports/*.json")
+	if err != nil || len(files) == 0 {
+		t.Fatal("no corpus", err)
+	}
+	events := map[string]event.Event{}
+	for _, file := range files {
+		data, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		e, err := event.Parse(data, received)
+		if err != nil {
+			t.Fatalf("%s: %v", file, err)
+		}
+		events[strings.TrimSuffix(filepath.Base(file), ".json")] = e
+	}
+	return events
 }

@@ -15,15 +15,20 @@ import (
 	"github.com/filelessd/filelessd/pkg/sink"
 )
 
+// renderer is sink.Env.Render.
+type renderer = func(format string, r *report.Report) ([]byte, error)
+
 // directory writes each report to a file of its own.
 type directory struct {
 	dir, format, ext string
-	render           func(format string, r *report.Report) ([]byte, error)
+	render           renderer
 }
 
-func openDir(c Config, render func(string, *report.Report) ([]byte, error)) (*directory, error) {
+func openDir(c Config, render renderer) (*directory, error) {
 	d := &directory{dir: c.Dir, format: c.Format, render: render}
-	d.ext = map[string]string{"html": ".html", "json": ".json", "markdown": ".md", "text": ".txt"}[c.Format]
+	d.ext = map[string]string{
+		"ecs": ".json", "html": ".html", "json": ".json", "markdown": ".md", "ocsf": ".json", "text": ".txt",
+	}[c.Format]
 	if err := os.MkdirAll(c.Dir, dirMode); err != nil {
 		return nil, fmt.Errorf("dir: %w", err)
 	}
@@ -47,7 +52,7 @@ func (d *directory) Deliver(ctx context.Context, r *report.Report) error {
 	if err != nil {
 		return sink.Permanent(fmt.Errorf("render as %s: %w", d.format, err))
 	}
-	if d.format == "json" {
+	if sink.OneLine(d.format) {
 		text = append(text, '\n')
 	}
 	if err := ctx.Err(); err != nil {

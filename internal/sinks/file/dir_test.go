@@ -26,7 +26,9 @@ func openTestDir(t *testing.T, format string) (s sink.Sink, dir string) {
 }
 
 func TestDirNames(t *testing.T) {
-	for format, ext := range map[string]string{"html": ".html", "json": ".json", "markdown": ".md", "text": ".txt"} {
+	for format, ext := range map[string]string{
+		"ecs": ".json", "html": ".html", "json": ".json", "markdown": ".md", "ocsf": ".json", "text": ".txt",
+	} {
 		s, dir := openTestDir(t, format)
 		if got := mode(t, dir).Perm(); got != 0o750 {
 			t.Errorf("the directory has mode %o", got)

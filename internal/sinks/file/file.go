@@ -27,7 +27,8 @@ type Config struct {
 	Dir string `yaml:"dir"`
 	// Path is a file that gets a line of JSON for each report.
 	Path string `yaml:"path"`
-	// Format of the files in Dir: html, json, markdown or text.
+	// Format of the files in Dir: ecs, html, json, markdown, ocsf or text; of the lines at Path: json, ecs
+	// or ocsf.
 	Format string `yaml:"format"`
 	// Rotate is when the file at Path is put aside.
 	Rotate Rotate `yaml:"rotate"`
@@ -55,8 +56,8 @@ func (c Config) Validate() error {
 	}
 	if err := sink.CheckFormat("format", c.Format); err != nil {
 		errs = append(errs, err)
-	} else if c.Path != "" && c.Format != "json" {
-		errs = append(errs, fmt.Errorf("format: %s goes with dir; the lines at path are json", c.Format))
+	} else if c.Path != "" && !sink.OneLine(c.Format) {
+		errs = append(errs, fmt.Errorf("format: %s goes with dir; the lines at path are json, ecs or ocsf", c.Format))
 	}
 	if c.Rotate.MaxBytes != 0 && c.Rotate.MaxBytes < minRotate {
 		errs = append(errs, fmt.Errorf("rotate.max_bytes: want 0 or at least %s, got %s", Size(minRotate), c.Rotate.MaxBytes))
@@ -73,7 +74,7 @@ func open(_ context.Context, c Config, env sink.Env) (sink.Sink, error) {
 	if c.Dir != "" {
 		return openDir(c, env.Render)
 	}
-	return openLines(c, openAppend)
+	return openLines(c, env.Render, openAppend)
 }
 
 const (

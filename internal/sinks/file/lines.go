@@ -19,6 +19,8 @@ import (
 // that are waiting, appends them with one write and syncs once for all of them.
 type lines struct {
 	path    string
+	format  string
+	render  renderer
 	rotate  Rotate
 	openAt  func(path string) (appendFile, error)
 	in      chan entry
@@ -55,9 +57,9 @@ func openAppend(path string) (appendFile, error) {
 	return os.OpenFile(path, os.O_RDWR|os.O_APPEND|os.O_CREATE, fileMode)
 }
 
-func openLines(c Config, openAt func(path string) (appendFile, error)) (*lines, error) {
+func openLines(c Config, render renderer, openAt func(path string) (appendFile, error)) (*lines, error) {
 	l := &lines{
-		path: c.Path, rotate: c.Rotate, openAt: openAt,
+		path: c.Path, format: c.Format, render: render, rotate: c.Rotate, openAt: openAt,
 		in: make(chan entry), quit: make(chan struct{}), stopped: make(chan struct{}),
 	}
 	l.close = sync.OnceFunc(func() { close(l.quit) })
@@ -73,9 +75,9 @@ func openLines(c Config, openAt func(path string) (appendFile, error)) (*lines, 
 
 // Deliver returns once the line is on disk. If ctx ends first, the line may still get there.
 func (l *lines) Deliver(ctx context.Context, r *report.Report) error {
-	line, err := report.Marshal(r)
+	line, err := l.render(l.format, r)
 	if err != nil {
-		return sink.Permanent(err)
+		return sink.Permanent(fmt.Errorf("render as %s: %w", l.format, err))
 	}
 	if err := ctx.Err(); err != nil {
 		return err

@@ -24,7 +24,7 @@ import (
 
 func openTestLines(t *testing.T, d *disk, path string, rotate Rotate) *lines {
 	t.Helper()
-	l, err := openLines(Config{Path: path, Rotate: rotate}, d.openAt)
+	l, err := openLines(Config{Path: path, Format: "json", Rotate: rotate}, sinktest.Env().Render, d.openAt)
 	must(t, err)
 	t.Cleanup(func() {
 		must(t, l.Close())

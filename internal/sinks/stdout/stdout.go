@@ -21,7 +21,7 @@ var Kind = sink.Kind[Config]{
 
 // Config is the configuration of a sink of type stdout.
 type Config struct {
-	// Format of a report: markdown, text, html, or json, which is one line a report.
+	// Format of a report: markdown, text, html, or as one line of JSON a report json, ecs or ocsf.
 	Format string `yaml:"format"`
 }
 
@@ -81,7 +81,7 @@ func (s *stdout) write(text []byte) error {
 		out = append(out, '\n')
 	}
 	out = append(append(out, bytes.TrimRight(text, "\n")...), '\n')
-	if s.format != "json" {
+	if !sink.OneLine(s.format) {
 		out = append(out, '\n')
 	}
 	n, err := s.w.Write(out)

@@ -126,6 +126,8 @@ func TestForms(t *testing.T) {
 		"markdown": "<markdown one>\n\n<markdown two>\n\n",
 		"text":     "<text one>\n\n<text two>\n\n",
 		"json":     "<json one>\n<json two>\n",
+		"ecs":      "<ecs one>\n<ecs two>\n",
+		"ocsf":     "<ocsf one>\n<ocsf two>\n",
 	}
 	for format, want := range tests {
 		w := newTerminal()

@@ -2,6 +2,7 @@ package sinktest
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"html"
@@ -54,6 +55,9 @@ func render(format string, r *report.Report) ([]byte, error) {
 	switch format {
 	case "json":
 		return report.Marshal(r)
+	case "ecs", "ocsf":
+		line, err := json.Marshal(map[string]string{"id": r.ID, "title": r.Title})
+		return report.EscapeInvisible(line), err
 	case "markdown":
 		return fmt.Appendf(nil, "# `%s`\n\n%s\n\nID `%s`\n", report.Visible(r.Title), report.Visible(r.Summary), r.ID), nil
 	case "html":
