@@ -1,35 +1,30 @@
 package cli
 
 import (
-	"bufio"
-	"bytes"
-	"compress/gzip"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
-	"os"
-	"path/filepath"
-	"strings"
-	"time"
 
 	"github.com/filelessd/filelessd/internal/analyze"
 	"github.com/filelessd/filelessd/internal/config"
 	"github.com/filelessd/filelessd/internal/knowledge"
 	"github.com/filelessd/filelessd/internal/match"
 	"github.com/filelessd/filelessd/internal/playbook"
-	"github.com/filelessd/filelessd/internal/render"
 	"github.com/filelessd/filelessd/pkg/event"
 	"github.com/filelessd/filelessd/pkg/report"
 	"github.com/filelessd/filelessd/pkg/sink"
 )
 
 type analyzeCommand struct {
-	Config string   `short:"c" placeholder:"FILE" help:"Configuration, of which only match is read."`
-	Output string   `short:"o" placeholder:"FORMAT" help:"Format of the reports: markdown, text or json (one a line). Default: markdown on a terminal, else json."`
-	All    bool     `help:"One line of JSON for every line of input, whether it matches or not."`
-	Files  []string `arg:"" optional:"" help:"Files of Falco's JSON lines, .gz too; - or none for stdin."`
+	Config  string   `short:"c" placeholder:"FILE" help:"Configuration, of which only match is read."`
+	Output  string   `short:"o" placeholder:"FORMAT" help:"Format of the reports: markdown, text, html, or as lines of JSON json, ecs, ocsf. Default: on a terminal text to fit it, with -d html, else json. NO_COLOR and COLUMNS are honoured."`
+	Dir     string   `short:"d" placeholder:"DIR" help:"Write HTML into this directory: a page per report, ID.html, and index.html. It is made, for you alone, if it is missing."`
+	All     bool     `help:"One line of JSON for every line of input, whether it matches or not."`
+	Explain bool     `help:"Say of every alert, also of one that does not match, which predicates held, which nearly did, and what was missing. With -o json it means --all, and the lines get the key explain."`
+	Files   []string `arg:"" optional:"" help:"Files of Falco's JSON lines, .gz too; - or none for stdin."`
 }
+
+// forTerminal is the format that nobody can ask for: text in the style of the terminal.
+const forTerminal = "terminal"
 
 // analysis is one run of the command.
 type analysis struct {
@@ -37,14 +32,30 @@ type analysis struct {
 	program  *program
 	set      *match.Set
 	analyzer *analyze.Analyzer
-	out      *bufio.Writer
+	out      output
 	progress *progress
-
-	alerts, matched, malformed int
+	tally    tally
 }
 
-// maxLine is the longest line that can be an alert.
-const maxLine = 1 << 20
+// output is where the results of a run go, in the form that was asked for.
+type output interface {
+	// report takes the report of an alert; why is nil unless the run explains.
+	report(r *report.Report, why []match.Check) error
+	// miss takes an alert that shows nothing, in a run that explains or takes all.
+	miss(m miss) error
+	// bad takes a line that is no alert, and reports whether it has a place for it.
+	bad(file string, line int, err error) (bool, error)
+	// close comes last, also after an error.
+	close() error
+}
+
+// miss is an alert that matches nothing, and where it was read.
+type miss struct {
+	file  string
+	line  int
+	event *event.Event
+	why   []match.Check
+}
 
 // Run reads all files in turn.
 func (c *analyzeCommand) Run(p *program) error {
@@ -61,19 +72,19 @@ func (c *analyzeCommand) Run(p *program) error {
 	}
 	var failed error
 	for _, name := range files {
-		if err := a.file(name); err != nil {
-			failed = errors.Join(failed, err)
+		err := a.file(name)
+		failed = errors.Join(failed, err)
+		if errors.Is(err, errOutput) {
+			break // of no use to the other files either
 		}
 	}
 	a.progress.clear()
-	if err := a.out.Flush(); err != nil {
-		return errors.Join(failed, err)
-	}
-	fmt.Fprintf(p.Stderr, "%d alerts, %d show fileless execution, %d lines malformed\n", a.alerts, a.matched, a.malformed)
+	failed = errors.Join(failed, a.out.close())
+	a.tally.print(p)
 	switch {
 	case failed != nil:
 		return failed
-	case a.malformed > 0:
+	case a.tally.malformed > 0:
 		return &exit{code: exitInput}
 	}
 	return nil
@@ -82,16 +93,24 @@ func (c *analyzeCommand) Run(p *program) error {
 // settle decides the format.
 func (c *analyzeCommand) settle(terminal bool) error {
 	switch {
-	case c.Output == "" && (c.All || !terminal):
+	case c.Output != "":
+		if err := sink.CheckFormat("-o", c.Output); err != nil {
+			return err
+		}
+	case c.Dir != "":
+		c.Output = "html"
+	case c.All || !terminal:
 		c.Output = "json"
-	case c.Output == "":
-		c.Output = "markdown"
+	default:
+		c.Output = forTerminal
 	}
-	if err := sink.CheckFormat("-o", c.Output); err != nil {
-		return err
-	}
-	if c.All && c.Output != "json" {
+	switch {
+	case c.All && c.Output != "json":
 		return errors.New("--all needs -o json")
+	case c.Dir != "" && c.Output != "html":
+		return errors.New("-d needs -o html")
+	case c.Explain && c.Output != "json" && c.Output != "markdown" && c.Output != "text" && c.Output != forTerminal:
+		return errors.New("--explain needs -o json, markdown or text")
 	}
 	return nil
 }
@@ -115,198 +134,60 @@ func (c *analyzeCommand) prepare(p *program) (*analysis, error) {
 	if err != nil {
 		return nil, err
 	}
-	a := &analysis{analyzeCommand: c, program: p, out: bufio.NewWriterSize(p.Stdout, 64<<10), progress: newProgress(p)}
+	a := &analysis{analyzeCommand: c, program: p, progress: newProgress(p)}
 	a.set, err = match.New(base, conf, func(rule string, err error) {
 		fmt.Fprintf(p.Stderr, "rule %s: %v\n", rule, err)
 	})
 	if err != nil {
 		return nil, usage(err)
 	}
-	a.analyzer, err = analyze.New(base, conf, Version())
+	if a.analyzer, err = analyze.New(base, conf, Version()); err != nil {
+		return nil, err
+	}
+	a.out, err = c.open(p, a.progress)
 	return a, err
 }
 
-func (a *analysis) file(name string) error {
-	if name == "-" {
-		return a.read(name, a.program.Stdin)
-	}
-	f, err := os.Open(name)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	a.progress.begin(name, f)
-	return a.read(name, f)
-}
-
-// read takes one input line by line. Gzip is known by its first bytes or by the name.
-func (a *analysis) read(name string, r io.Reader) error {
-	in := bufio.NewReaderSize(r, 64<<10)
-	if magic, _ := in.Peek(2); string(magic) == "\x1f\x8b" || filepath.Ext(name) == ".gz" {
-		z, err := gzip.NewReader(in)
-		if err != nil {
-			return fmt.Errorf("%s: %w", name, err)
-		}
-		in = bufio.NewReaderSize(z, 64<<10)
-	}
-	for n := 1; ; n++ {
-		line, tooLong, err := readLine(in)
-		last := errors.Is(err, io.EOF)
-		if err != nil && !last {
-			return fmt.Errorf("%s: line %d: %w", name, n, err)
-		}
-		if err := a.line(name, n, line, tooLong); err != nil {
-			return err
-		}
-		if last {
-			return nil
-		}
-		if a.program.ctx.Err() != nil {
-			return errors.New("interrupted")
-		}
+func (c *analyzeCommand) open(p *program, shown *progress) (output, error) {
+	w := newPaper(p, shown)
+	switch {
+	case c.Dir != "":
+		return newHTMLDir(c.Dir)
+	case c.Output == "html":
+		return &htmlPage{paper: w}, nil
+	case sink.OneLine(c.Output):
+		return &lines{paper: w, format: c.Output, all: c.All || c.Explain}, nil
+	default:
+		return &pages{paper: w, format: c.Output, style: p.style()}, nil
 	}
 }
 
-// readLine returns the next line without its newline. Of one that is too long it keeps nothing.
-func readLine(in *bufio.Reader) (line []byte, tooLong bool, err error) {
-	for {
-		piece, err := in.ReadSlice('\n')
-		if len(line)+len(piece) > maxLine+1 {
-			line, tooLong = nil, true
-		}
-		if !tooLong {
-			line = append(line, piece...)
-		}
-		if !errors.Is(err, bufio.ErrBufferFull) {
-			return bytes.TrimRight(line, "\r\n"), tooLong, err
-		}
+// alert takes one alert all the way.
+func (a *analysis) alert(file string, line int, e *event.Event) error {
+	a.tally.alerts++
+	hits := a.set.Match(e)
+	var why []match.Check
+	if a.Explain {
+		why = a.set.Explain(e)
 	}
-}
-
-func (a *analysis) line(file string, n int, line []byte, tooLong bool) error {
-	if len(bytes.TrimSpace(line)) == 0 && !tooLong {
+	if len(hits) > 0 {
+		r := playbook.Expand(a.analyzer.Report(e, hits))
+		a.tally.add(r)
+		return a.out.report(r, why)
+	}
+	if !a.All && !a.Explain {
 		return nil
 	}
-	a.progress.step(len(line) + 1)
-	e, err := event.Parse(line, time.Now())
-	if tooLong {
-		err = fmt.Errorf("longer than %d bytes", maxLine)
-	}
-	if err != nil {
-		a.malformed++
-		return a.bad(file, n, err)
-	}
-	a.alerts++
-	hits := a.set.Match(&e)
-	if len(hits) == 0 {
-		return a.miss(file, n, &e)
-	}
-	a.matched++
-	return a.hit(a.analyzer.Report(&e, hits))
+	return a.out.miss(miss{file: file, line: line, event: e, why: why})
 }
 
-func (a *analysis) hit(r *report.Report) error {
-	body, err := render.Render(a.Output, playbook.Expand(r))
-	if err != nil {
-		return err
-	}
-	if a.Output != "json" {
-		if a.matched > 1 {
-			body = append([]byte("\n"), body...)
-		}
-		return a.write(body)
-	}
-	if a.All {
-		body = append([]byte(`{"matched":true,`), body[1:]...)
-	}
-	return a.write(append(bytes.TrimSpace(body), '\n'))
-}
-
-// miss and bad are lines of --all for what is no report.
-func (a *analysis) miss(file string, n int, e *event.Event) error {
-	if !a.All {
-		return nil
-	}
-	return a.record(struct {
-		Matched bool   `json:"matched"`
-		File    string `json:"file"`
-		Line    int    `json:"line"`
-		ID      string `json:"id"`
-		Rule    string `json:"rule"`
-	}{false, file, n, e.ID(), e.Rule})
-}
-
-func (a *analysis) bad(file string, n int, err error) error {
-	if !a.All {
+// malformed takes a line that is no alert.
+func (a *analysis) malformed(file string, line int, err error) error {
+	a.tally.malformed++
+	taken, failed := a.out.bad(file, line, err)
+	if !taken {
 		a.progress.clear()
-		fmt.Fprintf(a.program.Stderr, "%s:%d: %s\n", report.Visible(file), n, report.Visible(err.Error()))
-		return nil
+		fmt.Fprintf(a.program.Stderr, "%s:%d: %s\n", report.Visible(file), line, report.Visible(err.Error()))
 	}
-	return a.record(struct {
-		Matched bool   `json:"matched"`
-		File    string `json:"file"`
-		Line    int    `json:"line"`
-		Error   string `json:"error"`
-	}{false, file, n, report.Visible(err.Error())})
-}
-
-func (a *analysis) record(v any) error {
-	line, err := json.Marshal(v)
-	if err != nil {
-		return err
-	}
-	return a.write(append(report.EscapeInvisible(line), '\n'))
-}
-
-func (a *analysis) write(b []byte) error {
-	_, err := a.out.Write(b)
-	if err == nil && a.program.StdoutIsTerminal {
-		a.progress.clear()
-		err = a.out.Flush()
-	}
-	return err
-}
-
-// progress shows on a terminal how far the reading of a file is.
-type progress struct {
-	out   io.Writer // nil for none
-	name  string
-	size  int64
-	done  int64
-	shown time.Time
-	dirty bool
-}
-
-func newProgress(p *program) *progress {
-	if !p.StderrIsTerminal {
-		return &progress{}
-	}
-	return &progress{out: p.Stderr}
-}
-
-func (p *progress) begin(name string, f *os.File) {
-	p.name, p.done, p.size = name, 0, 0
-	if info, err := f.Stat(); err == nil && info.Mode().IsRegular() && !strings.HasSuffix(name, ".gz") {
-		p.size = info.Size()
-	}
-}
-
-func (p *progress) step(n int) {
-	p.done += int64(n)
-	if p.out == nil || p.name == "" || time.Since(p.shown) < 200*time.Millisecond {
-		return
-	}
-	p.shown, p.dirty = time.Now(), true
-	if p.size > 0 {
-		fmt.Fprintf(p.out, "\r\x1b[K%s: %d %%", report.Visible(p.name), p.done*100/p.size)
-	} else {
-		fmt.Fprintf(p.out, "\r\x1b[K%s: %d MB", report.Visible(p.name), p.done/1e6)
-	}
-}
-
-func (p *progress) clear() {
-	if p.dirty {
-		fmt.Fprint(p.out, "\r\x1b[K")
-		p.dirty = false
-	}
+	return failed
 }

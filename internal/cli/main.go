@@ -29,7 +29,9 @@ type IO struct {
 	Stdout, Stderr io.Writer
 	// StdoutIsTerminal and StderrIsTerminal say who reads along.
 	StdoutIsTerminal, StderrIsTerminal bool
-	LookupEnv                          func(name string) (string, bool)
+	// Columns is how wide the terminal at Stdout is; 0 if that is not known.
+	Columns   int
+	LookupEnv func(name string) (string, bool)
 }
 
 // program is what every command gets.

@@ -6,24 +6,27 @@ import (
 	"github.com/filelessd/filelessd/pkg/report"
 )
 
-// pageWidth is how many columns text has. Only commands and files are wider where they have to be,
-// since a reader copies them.
+// pageWidth is how many columns text has where nobody says how many there are. Only commands and files
+// are wider where they have to be, since a reader copies them.
 const pageWidth = 100
 
 // Text writes r for a terminal, without colours. Headings begin at the left edge and nothing else
 // does, so that no value can pass for one.
-func Text(r *report.Report) []byte {
-	var t textWriter
-	t.out = make([]byte, 0, 16<<10)
-	for _, b := range written(page(r)) {
-		t.block(b)
-	}
-	return t.out
-}
+func Text(r *report.Report) []byte { return TextStyle{}.Text(r) }
 
 type textWriter struct {
+	style     TextStyle
+	tone      tone // of what must not be missed
 	out       []byte
 	underHead bool // the latest block is a heading
+}
+
+// width is how many columns the page has.
+func (t *textWriter) width() int {
+	if t.style.Width == 0 {
+		return pageWidth
+	}
+	return t.style.Width
 }
 
 func (t *textWriter) block(b block) {
@@ -36,7 +39,7 @@ func (t *textWriter) block(b block) {
 	case heading:
 		t.heading(b)
 	case paragraph:
-		t.lines("  ", wrap(plain(b.text), pageWidth-2, 0))
+		t.lines("  ", plainLook, wrap(plain(b.text), t.width()-2, 0))
 	case table:
 		t.table(b)
 	case terms:
@@ -44,32 +47,32 @@ func (t *textWriter) block(b block) {
 	case verbatim:
 		t.verbatim(b)
 	case divider:
-		t.lines("  ", []string{strings.Repeat("-", pageWidth-2)})
+		t.lines("  ", dim, []string{strings.Repeat("-", t.width()-2)})
 	}
 }
 
 func (t *textWriter) heading(h heading) {
 	switch h.level {
 	case 1:
-		all := wrap(plain(h.whole()), pageWidth, hanging)
-		t.lines("", all)
+		all := wrap(plain(h.whole()), t.width(), hanging)
+		t.lines("", bold, all)
 		longest := 0
 		for _, l := range all {
 			longest = max(longest, columns(strings.TrimRight(l, " ")))
 		}
-		t.lines("", []string{strings.Repeat("=", longest)})
+		t.lines("", bold, []string{strings.Repeat("=", longest)})
 	case 2:
-		t.lines("", []string{strings.ToUpper(plain(h.text))})
+		t.lines("", bold, []string{strings.ToUpper(plain(h.text))})
 	default:
-		t.lines("", wrap(plain(h.text), pageWidth, hanging))
+		t.lines("", bold, wrap(plain(h.text), t.width(), hanging))
 	}
 }
 
-func (t *textWriter) lines(indent string, all []string) {
+func (t *textWriter) lines(indent string, as look, all []string) {
 	for _, l := range all {
 		if l = strings.TrimRight(l, " "); l != "" {
 			t.out = append(t.out, indent...)
-			t.out = append(t.out, l...)
+			t.out = append(t.out, t.paint(l, as)...)
 		}
 		t.out = append(t.out, '\n')
 	}
@@ -86,9 +89,9 @@ func (t *textWriter) terms(all terms) {
 func (t *textWriter) verbatim(v verbatim) {
 	for _, l := range v.lines {
 		if v.wrap {
-			t.lines("    ", wrap(l, pageWidth-4, 0))
+			t.lines("    ", dim, wrap(l, t.width()-4, 0))
 		} else {
-			t.lines("    ", []string{strings.ReplaceAll(l, "\t", "    ")})
+			t.lines("    ", dim, []string{strings.ReplaceAll(l, "\t", "    ")})
 		}
 	}
 }
@@ -104,12 +107,14 @@ func (t *textWriter) table(tab table) {
 	if titles != nil {
 		rows = append([][]cell{titles}, rows...)
 	}
-	widths := tab.widths(rows, pageWidth-2)
+	widths := tab.widths(rows, t.width()-2)
 	for i, row := range rows {
-		t.row(tab.columns, widths, row)
-		if i == 0 && titles != nil {
-			t.row(tab.columns, widths, underlines(widths))
+		if i > 0 || titles == nil {
+			t.row(tab.columns, widths, row, plainLook)
+			continue
 		}
+		t.row(tab.columns, widths, row, bold)
+		t.row(tab.columns, widths, underlines(widths), dim)
 	}
 }
 
@@ -166,23 +171,28 @@ func (t *table) widths(rows [][]cell, page int) []int {
 	return widths
 }
 
-func (t *textWriter) row(cols []column, widths []int, row []cell) {
+// row writes a row of a table. All of it looks as said, but for what must not be missed.
+func (t *textWriter) row(cols []column, widths []int, row []cell, as look) {
 	parts := make([][]string, len(row))
+	looks := make([][]look, len(row))
 	height := 0
 	for i, c := range row {
 		for _, l := range c {
-			parts[i] = append(parts[i], wrap(plain(l), widths[i], l.hanging())...)
+			for _, part := range wrap(plain(l), widths[i], l.hanging()) {
+				parts[i] = append(parts[i], part)
+				looks[i] = append(looks[i], t.look(l, as))
+			}
 		}
 		height = max(height, len(parts[i]))
 	}
 	for y := range height {
 		var b strings.Builder
 		for i, p := range parts {
-			shown := ""
+			shown, pad := "", strings.Repeat(" ", widths[i])
 			if y < len(p) {
-				shown = p[y]
+				pad = strings.Repeat(" ", max(0, widths[i]-columns(p[y])))
+				shown = t.paint(p[y], looks[i][y])
 			}
-			pad := strings.Repeat(" ", max(0, widths[i]-columns(shown)))
 			if cols[i].right {
 				shown = pad + shown
 			} else {
@@ -193,7 +203,7 @@ func (t *textWriter) row(cols []column, widths []int, row []cell) {
 			}
 			b.WriteString(shown)
 		}
-		t.lines("  ", []string{b.String()})
+		t.lines("  ", plainLook, []string{b.String()})
 	}
 }
 

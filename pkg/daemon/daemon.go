@@ -18,6 +18,7 @@ import (
 	"syscall"
 
 	"github.com/mattn/go-isatty"
+	"golang.org/x/sys/unix"
 
 	"github.com/filelessd/filelessd/internal/cli"
 	"github.com/filelessd/filelessd/internal/sinks"
@@ -30,7 +31,9 @@ type IO struct {
 	Stdout, Stderr io.Writer
 	// StdoutIsTerminal and StderrIsTerminal say whether a person reads along.
 	StdoutIsTerminal, StderrIsTerminal bool
-	LookupEnv                          func(name string) (string, bool)
+	// Columns is how wide the terminal at Stdout is; 0 if that is not known.
+	Columns   int
+	LookupEnv func(name string) (string, bool)
 }
 
 // OS is the process's own input, output and environment.
@@ -39,8 +42,17 @@ func OS() IO {
 		Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr,
 		StdoutIsTerminal: isatty.IsTerminal(os.Stdout.Fd()),
 		StderrIsTerminal: isatty.IsTerminal(os.Stderr.Fd()),
+		Columns:          columns(os.Stdout),
 		LookupEnv:        os.LookupEnv,
 	}
+}
+
+func columns(f *os.File) int {
+	size, err := unix.IoctlGetWinsize(int(f.Fd()), unix.TIOCGWINSZ)
+	if err != nil {
+		return 0
+	}
+	return int(size.Col)
 }
 
 // Signals returns a context that ends at SIGINT or SIGTERM. A second signal ends the process at
