@@ -134,7 +134,7 @@ func TestAnalyzeExplainJSON(t *testing.T) {
 	if !hit.Matched || hit.Explain[0].Predicate != "memfd_image" || hit.Explain[0].Met != "held" {
 		t.Errorf("%+v", hit)
 	}
-	fields := hit.Explain[0].Conditions[2].Fields
+	fields := hit.Explain[0].Conditions[1].Fields
 	if *fields["proc.exepath"] != "memfd:a" || fields["evt.arg.flags"] != nil || len(fields) != 3 {
 		t.Errorf("fields %v", fields)
 	}

@@ -10,12 +10,15 @@ import (
 // condition is a part of a predicate: what it asks for, and how to look whether that is so. look also
 // names the fields that it looked at.
 type condition struct {
-	text string
-	sign bool // it holds for few alerts, so that one for which nothing else is missing is worth a look
-	look func(k *knowledge.Base, f *Facts) (State, []string)
+	text   string
+	sign   bool // it holds for few alerts, so that one for which nothing else is missing is worth a look
+	always bool // it holds for nearly all, so that it is worth a word only where it does not
+	look   lookFunc
 }
 
-var fromSystemCalls = condition{text: "the alert is of system calls", look: func(_ *knowledge.Base, f *Facts) (State, []string) {
+type lookFunc = func(k *knowledge.Base, f *Facts) (State, []string)
+
+var fromSystemCalls = condition{text: "the alert is of system calls", always: true, look: func(_ *knowledge.Base, f *Facts) (State, []string) {
 	return is(f.Source == event.DefaultSource || f.Source == ""), []string{"source"}
 }}
 
@@ -59,23 +62,74 @@ func ofRule(name string) condition {
 	}}
 }
 
+// sign is a condition that few alerts meet.
+func sign(text string, look lookFunc) condition {
+	return condition{text: text, sign: true, look: look}
+}
+
+// also is a condition that many alerts meet.
+func also(text string, look lookFunc) condition { return condition{text: text, look: look} }
+
 // conditions has what each predicate of the taxonomy asks for, beside fromSystemCalls.
 func conditions() map[string][]condition {
 	return map[string][]condition{
-		"memfd_image":               {startsProgram, {"the executable is a memory file", true, looksMemfd}},
-		"memfd_rule":                {startsProgram, ofRule(event.StockMemfdRule), {"no field says that it is none", false, looksNoContradiction}},
-		"interpreter_of_descriptor": {startsProgram, {"the process is named after a descriptor or a memory file", true, looksDescriptorName}, {"the executable is an interpreter", false, looksInterpreter}, {"its first argument is the path of a descriptor", true, looksDescriptorArgument}},
-		"descriptor_path":           {startsProgram, {"it was started by the path of a descriptor", true, looksDescriptorPath}, {"the executable is no ordinary file, or the start failed", false, looksNotOrdinary}},
-		"deleted_image":             {startsProgram, {"the executable was deleted", true, looksDeleted}, {"the executable is no memory file", false, looksNoMemfd}},
-		"volatile_image":            {startsProgram, {"the executable lies in a directory in memory", true, looksVolatile}},
-		"volatile_script":           {startsProgram, {"the program is a shell", false, looksShell}, {"its script lies in a directory in memory", true, looksVolatileScript}},
-		"volatile_rule":             {startsProgram, ofRule(stockShmRule)},
-		"proc_mem_write":            {{"a file is opened", false, looksOpen}, {"it is the memory of another process", true, looksProcessMemory}, {"it is opened for writing", false, looksWrite}},
-		"vm_write":                  {{"memory of another process is written by process_vm_writev", true, looksVMWrite}},
-		"ptrace_write":              {{"the call is ptrace", false, looksPtrace}, {"it writes memory or registers", true, looksPtraceWrite}},
-		"ptrace_attach":             {{"the call is ptrace", false, looksPtrace}, {"it attaches to a process", true, looksPtraceAttach}},
-		"preload_path":              {startsProgram, {"LD_PRELOAD or LD_AUDIT names a library in memory or a descriptor", true, looksPreload}},
-		"loader_code":               {startsProgram, {"the arguments mention memory to run programs from", true, looksLoaderCode}, {"an interpreter or dd is told to do that", false, looksLoader}},
+		"memfd_image": {startsProgram, sign("the executable is a memory file", looksMemfd)},
+		"memfd_rule": {
+			startsProgram,
+			ofRule(event.StockMemfdRule),
+			also("no field says that it is none", looksNoContradiction),
+		},
+		"interpreter_of_descriptor": {
+			startsProgram,
+			sign("the process is named after a descriptor or a memory file", looksDescriptorName),
+			also("the executable is an interpreter", looksInterpreter),
+			sign("its first argument is the path of a descriptor", looksDescriptorArgument),
+		},
+		"descriptor_path": {
+			startsProgram,
+			sign("it was started by the path of a descriptor", looksDescriptorPath),
+			also("the executable is no ordinary file, or the start failed", looksNotOrdinary),
+		},
+		"deleted_image": {
+			startsProgram,
+			sign("the executable was deleted", looksDeleted),
+			also("the executable is no memory file", looksNoMemfd),
+		},
+		"volatile_image": {
+			startsProgram,
+			sign("the executable lies in a directory in memory", looksVolatile),
+		},
+		"volatile_script": {
+			startsProgram,
+			also("the program is a shell", looksShell),
+			sign("its script lies in a directory in memory", looksVolatileScript),
+		},
+		"volatile_rule": {startsProgram, ofRule(stockShmRule)},
+		"proc_mem_write": {
+			also("a file is opened", looksOpen),
+			sign("it is the memory of another process", looksProcessMemory),
+			also("it is opened for writing", looksWrite),
+		},
+		"vm_write": {
+			sign("memory of another process is written by process_vm_writev", looksVMWrite),
+		},
+		"ptrace_write": {
+			also("the call is ptrace", looksPtrace),
+			sign("it writes memory or registers", looksPtraceWrite),
+		},
+		"ptrace_attach": {
+			also("the call is ptrace", looksPtrace),
+			sign("it attaches to a process", looksPtraceAttach),
+		},
+		"preload_path": {
+			startsProgram,
+			sign("LD_PRELOAD or LD_AUDIT names a library in memory or a descriptor", looksPreload),
+		},
+		"loader_code": {
+			startsProgram,
+			sign("the arguments mention memory to run programs from", looksLoaderCode),
+			also("an interpreter or dd is told to do that", looksLoader),
+		},
 	}
 }
 

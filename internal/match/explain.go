@@ -63,6 +63,9 @@ func (s *Set) Explain(e *event.Event) []Check {
 			signs := 0
 			for _, condition := range append([]condition{fromSystemCalls}, all[p.ID]...) {
 				state, names := condition.look(s.base, &f)
+				if state == Holds && condition.always {
+					continue
+				}
 				if state == Holds && condition.sign {
 					signs++
 				}
