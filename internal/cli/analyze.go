@@ -80,7 +80,7 @@ func (c *analyzeCommand) Run(p *program) error {
 	}
 	a.progress.clear()
 	failed = errors.Join(failed, a.out.close())
-	a.tally.print(p)
+	a.tally.show(p)
 	switch {
 	case failed != nil:
 		return failed

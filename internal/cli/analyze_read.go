@@ -45,13 +45,14 @@ func (a *analysis) read(name string, r io.Reader) error {
 	}
 	for n := 1; ; n++ {
 		line, tooLong, err := readLine(in)
-		if err != nil && !errors.Is(err, io.EOF) {
+		last := errors.Is(err, io.EOF)
+		if err != nil && !last {
 			return fmt.Errorf("%s: line %d: %w", name, n, err)
 		}
 		if err := a.line(name, n, line, tooLong); err != nil {
 			return &outputError{err}
 		}
-		if err != nil {
+		if last {
 			return nil
 		}
 		if a.program.ctx.Err() != nil {

@@ -24,8 +24,8 @@ func (t *tally) add(r *report.Report) {
 	t.verdicts[r.Verdict]++
 }
 
-// print writes a table for a person; a program gets the same line as ever.
-func (t *tally) print(p *program) {
+// show writes a table for a person; a program gets the same line as ever.
+func (t *tally) show(p *program) {
 	if !p.StderrIsTerminal {
 		fmt.Fprintf(p.Stderr, "%d alerts, %d show fileless execution, %d lines malformed\n", t.alerts, t.matched, t.malformed)
 		return

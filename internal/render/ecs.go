@@ -74,10 +74,9 @@ func ecsEventOf(r *report.Report) ecsEvent {
 	if r.Technique != "" {
 		e.Action = string(r.Technique)
 	}
-	result := valueOf(r.Event, "evt.res")
-	switch {
-	case result == "":
-	case result == "SUCCESS" || result == "0":
+	switch valueOf(r.Event, "evt.res") {
+	case "":
+	case "SUCCESS", "0":
 		e.Outcome = "success"
 	default:
 		e.Outcome = "failure"

@@ -18,6 +18,37 @@ import (
 	"github.com/filelessd/filelessd/pkg/report"
 )
 
+// machineReports are the golden reports, and one of each alert of the corpus.
+func machineReports(t testing.TB) map[string]*report.Report {
+	t.Helper()
+	reports, a := goldenReports(t), newAnalyst(t)
+	for name, e := range corpus(t) {
+		reports[name] = a.report(t, e)
+	}
+	reports["everywhere"] = everywhere("x")
+	reports["nothing known"] = &report.Report{ID: "x", Kind: report.KindAlert, Event: &event.Event{}}
+	reports["no event"] = &report.Report{ID: "x", Kind: report.KindLoss}
+	return reports
+}
+
+// machineDoc reads one line of JSON with exact numbers.
+func machineDoc(t testing.TB, line []byte, err error) map[string]any {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var v map[string]any
+	d := json.NewDecoder(bytes.NewReader(line))
+	d.UseNumber()
+	if err := d.Decode(&v); err != nil {
+		t.Fatalf("%v in %s", err, line)
+	}
+	if bytes.ContainsRune(line, '\n') {
+		t.Fatalf("more than one line: %s", line)
+	}
+	return v
+}
+
 // TestMachineGolden keeps documents in an indented form that can be read. Whether they are valid, other
 // tests say of all reports; these here show what stands where.
 func TestMachineGolden(t *testing.T) {

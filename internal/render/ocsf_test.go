@@ -1,7 +1,6 @@
 package render_test
 
 import (
-	"bytes"
 	"encoding/json"
 	"fmt"
 	"math"
@@ -12,8 +11,6 @@ import (
 	"testing"
 
 	"github.com/filelessd/filelessd/internal/render"
-	"github.com/filelessd/filelessd/pkg/event"
-	"github.com/filelessd/filelessd/pkg/report"
 )
 
 // ocsfSchema has the objects of testdata/schema/ocsf-1.5.0.txt by their names.
@@ -82,10 +79,9 @@ func readCaptions(s string) map[string]string {
 // check returns what is wrong with v as an object of that name.
 func (s ocsfSchema) check(path, name string, v any) (wrong []string) {
 	complain := func(format string, args ...any) { wrong = append(wrong, path+": "+fmt.Sprintf(format, args...)) }
-	object, fields := s[name], map[string]any(nil)
-	if m, ok := v.(map[string]any); ok && object != nil {
-		fields = m
-	} else {
+	object := s[name]
+	fields, ok := v.(map[string]any)
+	if !ok || object == nil {
 		complain("%T as %s", v, name)
 		return wrong
 	}
@@ -124,7 +120,7 @@ func (s ocsfSchema) check(path, name string, v any) (wrong []string) {
 }
 
 func (s ocsfSchema) checkValue(path, kind string, v any) (wrong []string) {
-	ok := true
+	var ok bool
 	element, isArray := strings.CutPrefix(kind, "[]")
 	switch list, isList := v.([]any); {
 	case isArray:
@@ -165,37 +161,6 @@ func isScalar(kind string, v any) bool {
 		s, ok := v.(string)
 		return ok && s != "" // unknown is absent, not empty
 	}
-}
-
-// machineReports are the golden reports, and one of each alert of the corpus.
-func machineReports(t testing.TB) map[string]*report.Report {
-	t.Helper()
-	reports, a := goldenReports(t), newAnalyst(t)
-	for name, e := range corpus(t) {
-		reports[name] = a.report(t, e)
-	}
-	reports["everywhere"] = everywhere("x")
-	reports["nothing known"] = &report.Report{ID: "x", Kind: report.KindAlert, Event: &event.Event{}}
-	reports["no event"] = &report.Report{ID: "x", Kind: report.KindLoss}
-	return reports
-}
-
-// machineDoc reads one line of JSON with exact numbers.
-func machineDoc(t testing.TB, line []byte, err error) map[string]any {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
-	var v map[string]any
-	d := json.NewDecoder(bytes.NewReader(line))
-	d.UseNumber()
-	if err := d.Decode(&v); err != nil {
-		t.Fatalf("%v in %s", err, line)
-	}
-	if bytes.ContainsRune(line, '\n') {
-		t.Fatalf("more than one line: %s", line)
-	}
-	return v
 }
 
 func TestOCSFValid(t *testing.T) {
