@@ -73,7 +73,7 @@ func TestAnalyzeTerminal(t *testing.T) {
 			if got := strings.Contains(stdout, "\x1b["); got != c.color {
 				t.Errorf("colours: %v, want %v in %.200q", got, c.color, stdout)
 			}
-			page, _, _ := strings.Cut(sgr.ReplaceAllString(stdout, ""), "STRATEGIES") // commands and files keep their lines
+			page, _, _ := strings.Cut(sgr.ReplaceAllString(stdout, ""), "\nDo now\n") // commands keep their lines
 			if got := widestLine(page); c.width > 0 && got != c.width {
 				t.Errorf("%d columns, want %d in\n%s", got, c.width, page)
 			}

@@ -97,11 +97,12 @@ func files(r *report.Report) []block {
 	for _, m := range r.Mitigations {
 		for _, f := range m.Files {
 			blocks = append(blocks, fold{
-				heading{level: 3, text: append(line{words("File ")}, label(f.Path)...)},
-				[]block{
+				head: heading{level: 3, text: append(line{words("File ")}, label(f.Path)...)},
+				body: []block{
 					paragraph{line{words("For: "), words(m.Title)}},
 					verbatim{language: language(f.MediaType), lines: textLines(f.Content)},
 				},
+				file: true,
 			})
 		}
 	}

@@ -89,6 +89,7 @@ type verbatim struct {
 type fold struct {
 	head heading
 	body []block
+	file bool // a whole file, for which text, on a terminal, is no place
 }
 
 // divider sets what follows apart from the section before it.
@@ -163,7 +164,7 @@ func folded(level int, text string, body []block) []block {
 	if len(body) == 0 {
 		return nil
 	}
-	return []block{fold{heading{level: level, text: line{words(text)}}, body}}
+	return []block{fold{head: heading{level: level, text: line{words(text)}}, body: body}}
 }
 
 // written is a page for a format that neither draws nor folds.

@@ -15,7 +15,7 @@ type TextStyle struct {
 // Text writes r as the function Text does, in the style. Without the sequences it is the same text: they
 // stand around what was made visible before, so that none but ours can be among them.
 func (s TextStyle) Text(r *report.Report) []byte {
-	return s.blocks(written(page(r)), toneOf(r.Verdict, r.Severity))
+	return s.blocks(written(withoutFiles(page(r))), toneOf(r.Verdict, r.Severity))
 }
 
 func (s TextStyle) blocks(all []block, strong tone) []byte {
@@ -57,4 +57,21 @@ func (t *textWriter) paint(s string, as look) string {
 	}
 	before := s[:strings.Index(s, text)]
 	return before + "\x1b[" + string(as) + "m" + text + "\x1b[0m" + s[len(before)+len(text):]
+}
+
+// withoutFiles leaves files out of a page: on a terminal they would bury the rest. It says where they
+// are.
+func withoutFiles(page []block) []block {
+	kept := make([]block, 0, len(page))
+	left := 0
+	for _, b := range page {
+		if f, ok := b.(fold); !ok || !f.file {
+			kept = append(kept, b)
+			continue
+		}
+		if left++; left == 1 {
+			kept = append(kept, paragraph{line{words("The files that the mitigations name stand in the Markdown, HTML and JSON forms of this report.")}})
+		}
+	}
+	return kept
 }
