@@ -44,7 +44,7 @@ func TestIntegrationSQLite(t *testing.T) {
 			done = true // and one look more
 		default:
 		}
-		out, stderr := output(t, sqlite, db, "SELECT count(*) FROM record_text WHERE json_valid(body)")
+		out, stderr := outputOf(t, sqlite, db, "SELECT count(*) FROM record_text WHERE json_valid(body)")
 		count, err := strconv.Atoi(strings.TrimSpace(out))
 		if err != nil || stderr != "" || count < last {
 			t.Fatalf("after %d records sqlite3 says %q, %q", last, out, stderr)
@@ -82,10 +82,10 @@ func TestIntegrationSQLite(t *testing.T) {
 // checkRecords compares what the README's query shows with the alerts that were posted.
 func checkRecords(t *testing.T, sqlite, db string, ids []string) {
 	t.Helper()
-	if out, _ := output(t, sqlite, db, "PRAGMA integrity_check"); out != "ok\n" {
+	if out, _ := outputOf(t, sqlite, db, "PRAGMA integrity_check"); out != "ok\n" {
 		t.Errorf("integrity_check: %s", out)
 	}
-	out, _ := output(t, sqlite, "-json", db, "select * from record_text")
+	out, _ := outputOf(t, sqlite, "-json", db, "select * from record_text")
 	rows := decode[[]struct {
 		Seq                      int
 		Appended, Time, ID, Body string

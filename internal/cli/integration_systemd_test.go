@@ -34,11 +34,11 @@ func TestIntegrationSystemdUnit(t *testing.T) {
 	if err := os.WriteFile(path, []byte(strings.ReplaceAll(unit, installed, os.Args[0])), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if stdout, stderr := output(t, systemd, "verify", "--man=no", path); stdout+stderr != "" {
+	if stdout, stderr := outputOf(t, systemd, "verify", "--man=no", path); stdout+stderr != "" {
 		t.Errorf("systemd-analyze verify:\n%s%s", stdout, stderr)
 	}
 
-	stdout, _ := output(t, systemd, "security", "--no-pager", "--offline=yes", path)
+	stdout, _ := outputOf(t, systemd, "security", "--no-pager", "--offline=yes", path)
 	_, rest, _ := strings.Cut(stdout, "Overall exposure level for filelessd.service: ")
 	exposure, err := strconv.ParseFloat(strings.Fields(rest + " none")[0], 64)
 	if err != nil {
@@ -150,7 +150,7 @@ func readUnit(t *testing.T) string {
 // callSets returns what is in each of systemd's sets of system calls, by name: calls and other sets.
 func callSets(t *testing.T, systemd string) map[string][]string {
 	t.Helper()
-	out, _ := output(t, systemd, "syscall-filter", "--no-pager")
+	out, _ := outputOf(t, systemd, "syscall-filter", "--no-pager")
 	sets, name := map[string][]string{}, ""
 	for line := range strings.Lines(out) {
 		word := strings.TrimSpace(line)

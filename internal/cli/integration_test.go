@@ -25,8 +25,8 @@ import (
 // The integration tests run the daemon with the programs that stand beside it in real life: sqlite3,
 // systemd, logrotate, nginx, curl. `make integration` runs them.
 
-// output runs a program to its end, which must be a good one, and returns what it said on both.
-func output(t *testing.T, name string, args ...string) (stdout, stderr string) {
+// outputOf runs a program to its end, which must be a good one, and returns what it said on both.
+func outputOf(t *testing.T, name string, args ...string) (stdout, stderr string) {
 	t.Helper()
 	code, stdout, stderr := runProgram(t, name, args...)
 	if code != 0 {
