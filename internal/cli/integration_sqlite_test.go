@@ -87,14 +87,14 @@ func checkRecords(t *testing.T, sqlite, db string, ids []string) {
 	}
 	out, _ := outputOf(t, sqlite, "-json", db, "select * from record_text")
 	rows := decode[[]struct {
-		Seq                      int
+		Seq                    int
 		Appended, At, ID, Body string
 	}](t, out)
 	seen := map[string]bool{}
 	for _, row := range rows {
 		r := decode[report.Report](t, row.Body)
 		if row.ID != r.ID || !strings.HasPrefix(row.At, "20") || !strings.HasPrefix(row.Appended, "20") {
-			t.Errorf("record %d: %s %s %s holds report %s", row.Seq, row.ID, row.At, row.Appended, r.ID)
+			t.Fatalf("record %d: %q at %q, appended %q, holds report %s", row.Seq, row.ID, row.At, row.Appended, r.ID)
 		}
 		seen[row.ID] = true
 	}
