@@ -1,8 +1,6 @@
 package analyze
 
 import (
-	"slices"
-
 	"github.com/filelessd/filelessd/internal/knowledge"
 	"github.com/filelessd/filelessd/pkg/report"
 )
@@ -16,7 +14,7 @@ func (a *Analyzer) askUnknowns(s *subject) {
 	s.report.Unknowns = append(make([]report.Unknown, 0, mostUnknowns), s.report.Unknowns...)
 	add := func(u *knowledge.Unknown) {
 		s.report.Unknowns = append(s.report.Unknowns, report.Unknown{
-			ID: u.ID, Field: s.newField(u.Fields), Why: u.Why, How: u.How.At(places),
+			ID: u.ID, Field: firstField(u), Why: u.Why, How: u.How.At(places),
 		})
 	}
 	if u, ok := a.base.Unknown("time"); ok && s.event.Time.IsZero() {
@@ -29,14 +27,13 @@ func (a *Analyzer) askUnknowns(s *subject) {
 	}
 }
 
-// newField returns the first of fields that no unknown has yet, or the first.
-func (s *subject) newField(fields []string) string {
-	for _, f := range fields {
-		if !slices.ContainsFunc(s.report.Unknowns, func(u report.Unknown) bool { return u.Field == f }) {
-			return f
-		}
+// firstField is empty for what no field of Falco tells: a field that is in the alert must not be
+// called unknown.
+func firstField(u *knowledge.Unknown) string {
+	if len(u.Fields) == 0 {
+		return ""
 	}
-	return fields[0]
+	return u.Fields[0]
 }
 
 func (s *subject) leavesOpen(u *knowledge.Unknown) bool {
@@ -47,6 +44,10 @@ func (s *subject) leavesOpen(u *knowledge.Unknown) bool {
 		}
 	case "always":
 		return s.concerns(u.Techniques)
+	case "succeeded":
+		if s.Failed() {
+			return false
+		}
 	case "special":
 		return false
 	}

@@ -30,7 +30,7 @@ func TestLoad(t *testing.T) {
 		}
 	}
 	for _, u := range b.Unknowns {
-		if len(u.Fields) == 0 || u.Why == "" || u.How["any"] == "" {
+		if (len(u.Fields) == 0) != (u.Scope == "always") || u.Why == "" || u.How["any"] == "" {
 			t.Errorf("unknown %s is incomplete: %+v", u.ID, u)
 		}
 	}

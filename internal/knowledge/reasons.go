@@ -57,10 +57,10 @@ type Clue struct {
 // Unknown is something that an alert may leave open.
 type Unknown struct {
 	ID         string             `yaml:"id"`
-	Fields     []string           `yaml:"fields"`     // any of these would tell
+	Fields     []string           `yaml:"fields"`     // any of these would tell; none if no field of Falco does
 	OnlyIf     []string           `yaml:"only_if"`    // all of these must be known
 	ProvenBy   []string           `yaml:"proven_by"`  // predicates that make it needless
-	Scope      string             `yaml:"scope"`      // container, host, always; special is asked for by code; empty for everywhere
+	Scope      string             `yaml:"scope"`      // container, succeeded, always; special is asked for by code; empty for everywhere
 	Techniques []report.Technique `yaml:"techniques"` // empty for all
 	Why        string             `yaml:"why"`
 	How        ByPlace            `yaml:"how"`

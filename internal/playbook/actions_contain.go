@@ -37,7 +37,7 @@ func (s *situation) stopProcess(a *report.Action) {
 	a.Risk = "Its parent is told, and a watchdog may start another one or end it. Stopping a process that the host needs (a shell of yours, sshd, systemd) stops that. " +
 		"For a service, systemctl freeze UNIT stops all of it without its notice (systemd 246 or later, cgroup v2)."
 	if s.has("process_injection") {
-		a.Why += " Stop the writer; the victim runs on with what was injected, so keep it first, and then stop it in the same way."
+		a.Why += " Stop the process of the alert; the victim runs on with what may have been injected, so keep it first, and then stop it in the same way."
 	}
 	check := ""
 	if !s.failed && s.has("memfd_exec") {

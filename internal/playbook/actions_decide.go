@@ -35,8 +35,8 @@ func decide(s *situation) report.Action {
 		a.Title = "Decide: who tried, and why"
 		a.Why = "The system call failed, so the program did not start. The process of the alert is the caller: find it, and what started it."
 	case s.has("process_injection"):
-		a.Title = "Decide: who wrote into which process"
-		a.Why = "The process of the alert wrote to another one, or attached to it. A debugger with a person behind it is expected; anything else is not."
+		a.Title = "Decide: who reached into which process"
+		a.Why = "The process of the alert wrote to another one, attached to it or opened its memory. A debugger with a person behind it is expected; anything else is not."
 	}
 	a.Commands = s.look()
 	a.Results = s.incidentResults()
@@ -101,12 +101,12 @@ func (s *situation) decideNeeds() string {
 func (s *situation) findVictim() string {
 	parts := []string{asRoot, tracedText}
 	if n := processOf(s.field("fd.name"), "/mem"); n != "" && s.victim == "" {
-		parts = append(parts, "N='"+n+"'   # as the writer counts: in a container, not the number on the host\n", numberText)
+		parts = append(parts, "N='"+n+"'   # as the process of the alert counts: in a container, not the number on the host\n", numberText)
 	}
 	if s.victim != "" {
 		parts = append(parts, set("VICTIM", s.victim, ""))
 	} else {
-		parts = append(parts, set("VICTIM", "", "the process ID, on the host, of the process that was written to"))
+		parts = append(parts, set("VICTIM", "", "the process ID, on the host, of the process that was reached into"))
 	}
 	return block(append(parts, changedText)...)
 }
@@ -136,7 +136,7 @@ func (s *situation) incidentResults() []report.Result {
 		add("the caller is a program that nobody can name, or a shell below a network service", "an intrusion that met a limit once: incident, it will try otherwise. Go on with every step")
 		add("the caller is known software and its owner explains the attempt", "note name, version and ticket, and close")
 	case s.has("process_injection"):
-		add("the writer is a debugger or tracer, with a terminal and a person behind it", "ask that person; then note it, and close")
+		add("the process of the alert is a debugger or tracer, with a terminal and a person behind it", "ask that person; then note it, and close")
 		add("the last lines show code of the victim that is not a file's, and the victim compiles nothing at run time", "injected or patched code: incident. Keep the victim first, it is the only place where that code exists")
 		add("the same in java, node, .NET, a browser or a database", "such programs make code at run time: no sign by itself")
 	default:

@@ -21,8 +21,8 @@ func preserve(s *situation) report.Action {
 			"open as a descriptor, and loses it when it ends."
 	}
 	if s.has("process_injection") {
-		a.Title = "Keep the writer and its victim, while they live"
-		a.Why = s.onlyIf() + "What was injected exists in the memory of the victim only, and ends with it. The process of the alert is the one that wrote."
+		a.Title = "Keep the process and its victim, while they live"
+		a.Why = s.onlyIf() + "If something was injected, it exists in the memory of the victim only, and ends with it. The process of the alert is the one that reached into it."
 	}
 	a.Commands = append(a.Commands, s.keepProcess())
 	if f := s.keepFile(); f != "" {
@@ -41,7 +41,7 @@ func preserve(s *situation) report.Action {
 func (s *situation) keepProcess() string {
 	if s.has("process_injection") {
 		return block(s.setOut(), s.stillTheSame(), keepText, s.setPID(), keepOne,
-			set("VICTIM", s.victim, "the process ID, on the host, of the process that was written to; step 1 helps to find it"), keepVictim)
+			set("VICTIM", s.victim, "the process ID, on the host, of the process that was reached into; step 1 helps to find it"), keepVictim)
 	}
 	if s.pid == "" {
 		if pattern := s.imagePattern(); pattern != "" {
@@ -158,7 +158,7 @@ echo "kept the file in $d"
 // notice, so it comes last.
 func (s *situation) keepMemory() string {
 	if s.has("process_injection") {
-		return block(s.setOut(), set("VICTIM", s.victim, "the process ID, on the host, of the process that was written to"),
+		return block(s.setOut(), set("VICTIM", s.victim, "the process ID, on the host, of the process that was reached into"),
 			s.stillTheSame(), `same "$VICTIM" || exit 1
 `, memoryDump, `memory "$VICTIM"
 `)

@@ -105,8 +105,8 @@ const podsOfDigest = `kubectl get pods --all-namespaces -o jsonpath='{range .ite
 func recovery(s *situation) report.Action {
 	a := report.Action{
 		ID: idRecover, Title: "Recover: end it, and rebuild",
-		Why: s.onlyIf() + "End it only when its evidence is kept and hashed. Rebuild from a known image digest; never turn this container or host into an image with commit or a snapshot. " +
-			"Fix the way in: the parent tells where to look. Change every credential that it could read: environment, mounted secrets, service-account token.",
+		Why: s.onlyIf() + "End it only when its evidence is kept and hashed. " + s.rebuild() +
+			" Fix the way in: the parent tells where to look. Change every credential that it could read: " + s.credentials(),
 		Needs:   "root on the host, and the evidence directory of the steps before.",
 		Risk:    "Final: the memory and the process are gone. What came in once comes in again if the way in stays open.",
 		Changes: "The process ends.",
@@ -114,6 +114,9 @@ func recovery(s *situation) report.Action {
 	}
 	if s.hasFactor("R3") || !s.contained() && s.uid == "" {
 		a.Why += " With far-reaching rights or root on the host, treat the host as lost: rebuild it."
+	}
+	if s.has("process_injection") {
+		a.Why += " The victim still runs with what may have been injected: end or restart it too, once it is kept."
 	}
 	switch t := s.tool(); {
 	case s.place == inPod:
@@ -135,6 +138,27 @@ func recovery(s *situation) report.Action {
 		a.Commands = []string{block(s.setPID(), s.setOut(), evidenceGate, s.stillTheSame(), "same \"$PID\" && kill -KILL \"$PID\"\n")}
 	}
 	return a
+}
+
+// rebuild speaks of images where there is one.
+func (s *situation) rebuild() string {
+	switch {
+	case s.place == onHost:
+		return "Put back what it changed from packages or backups that are known to be good; never make a new host from a snapshot of this one."
+	case s.place == unknownPlace:
+		return "Rebuild from a known image or packages; never turn this container or host into an image with commit or a snapshot."
+	}
+	return "Rebuild from a known image digest; never turn this container into an image with commit or a snapshot."
+}
+
+func (s *situation) credentials() string {
+	switch s.place {
+	case onHost:
+		return "environment, SSH keys, tokens and files of its user."
+	case inPod, inCRI:
+		return "environment, mounted secrets, service-account token."
+	}
+	return "environment, mounted secrets, tokens."
 }
 
 const evidenceGate = `set -- "$OUT"/*.sha256

@@ -18,7 +18,7 @@ type situation struct {
 	link   string // quoted: what readlink of /proc/PID/exe shows
 	file   string // quoted: an absolute path in a RAM-backed directory
 	search string // quoted: the arguments, to be searched for in logs
-	victim string // the process that was written to, as the host counts
+	victim string // the process that was reached into, as the host counts
 	holder string // the process whose descriptor was preloaded, as the host counts
 	login  string // the login UID of a person
 	uid    string // of the process, if it is not root

@@ -16,7 +16,7 @@ func seccompProfile(s *hardening) (report.Mitigation, bool) {
 	m := report.Mitigation{
 		ID:    "seccomp",
 		Title: "Take memfd_create away from the container",
-		Why:   "Docker's default profile allows memfd_create and execveat; most services need neither.",
+		Why:   "Docker's default profile allows memfd_create; many services do without it.",
 		Effect: "Stops it in this container: no memory file can be made, with any flag. " +
 			"Files on a writable mount can still be run." + s.ifMemoryFile(),
 		SideEffects: "Browsers, graphics, sound, .NET and Java may use memory files to share memory: they are told ENOSYS " +
@@ -25,10 +25,11 @@ func seccompProfile(s *hardening) (report.Mitigation, bool) {
 	if s.kind == injectKind {
 		name, dockerProgram, plainProgram = "no-inject", noInjectJQ, noInjectOCI
 		m.Title = "Take ptrace and process_vm_writev away from the container"
-		m.Why = "Docker's default profile allows both since Linux 4.8; only debuggers need them."
+		m.Why = "Docker's default profile allows both since Linux 4.8; few services need them."
 		m.Effect = "Stops both calls in this container, with any capability. Opening /proc/PID/mem for writing is not a " +
 			"call of its own and is not stopped."
-		m.SideEffects = "Debuggers, strace and crash handlers inside the container are told EPERM."
+		m.SideEffects = "Debuggers, strace and crash handlers inside the container are told EPERM, and so are MPI programs that copy from " +
+			"one process to another."
 	}
 	if s.inDocker() {
 		m.Files = append(m.Files, report.File{Path: name + ".jq", MediaType: plainType, Content: dockerProgram})

@@ -17,7 +17,12 @@ func useless(s *hardening) string {
 	const proc = "Disabling /proc: breaks ps, systemd, container runtimes and Falco, and execveat works without it. "
 	const limits = "Resource limits and dropped capabilities: they limit what follows, not this."
 	switch s.kind {
-	case memfdKind, descriptorKind:
+	case descriptorKind:
+		return proc +
+			"noexec on /tmp or /dev/shm, a read-only root, scanning files: if it was a memory file, it is on no mounted file system. " +
+			"MemoryDenyWriteExecute= alone: its manual names memfd_create as the way round it. " +
+			"A rule on numeric process names: misses other ways to start it and hits systemd. " + limits
+	case memfdKind:
 		return proc +
 			"noexec on /tmp or /dev/shm, a read-only root: a memory file is on no mounted file system. " +
 			"Scanning files: there is none. " +
@@ -47,7 +52,7 @@ func useless(s *hardening) string {
 	default:
 		return proc +
 			"noexec on /tmp or /dev/shm, a read-only root: a memory file is on no mounted file system. " +
-			"Scanning files: there is none. " +
+			"Scanning files: what the code makes in memory is in none. " +
 			"Searching for the words of this command line alone: they can be encoded, or come by a pipe. " + limits
 	}
 }

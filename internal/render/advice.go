@@ -67,6 +67,7 @@ func mitigations(r *report.Report) []block {
 	for _, m := range r.Mitigations {
 		if m.ID == noEffect {
 			last = append(last, paragraph{line{loud("What does not help here."), words(" " + m.Why)}})
+			last = append(last, sentence(m.Effect)...)
 			continue
 		}
 		n++

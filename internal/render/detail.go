@@ -102,7 +102,11 @@ func unknowns(r *report.Report) []block {
 	}
 	t := table{columns: []column{{title: "Field"}, {title: "Why it matters"}, {title: "How to learn it"}}}
 	for _, u := range r.Unknowns {
-		t.rows = append(t.rows, []cell{{label(u.Field)}, text(u.Why), text(u.How)})
+		field := cell{label(u.Field)}
+		if u.Field == "" {
+			field = text("no field tells")
+		}
+		t.rows = append(t.rows, []cell{field, text(u.Why), text(u.How)})
 	}
 	return []block{t}
 }

@@ -178,7 +178,9 @@ func judge(r *report.Report) judgement {
 		Factors: r.Factors, About: r.About, Knowledge: r.Analysis.Knowledge,
 	}
 	for _, u := range r.Unknowns {
-		j.Unknown = append(j.Unknown, u.Field)
+		if u.Field != "" {
+			j.Unknown = append(j.Unknown, u.Field)
+		}
 	}
 	if r.Group != nil {
 		j.GroupKey = r.Group.Key

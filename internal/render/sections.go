@@ -121,9 +121,10 @@ func techniques(r *report.Report) cell {
 	return c
 }
 
-// tactics has an entry for each version of ATT&CK: the names of tactics changed between them.
+// tactics has an entry for each version of ATT&CK, since the names of tactics changed between them,
+// and one for all versions that agree.
 func tactics(a report.Attack) []string {
-	var versions []string
+	var versions, entries, same []string
 	names := map[string][]string{}
 	for _, t := range a.Tactics {
 		if !slices.Contains(versions, t.Version) {
@@ -132,9 +133,23 @@ func tactics(a report.Attack) []string {
 		names[t.Version] = append(names[t.Version], t.Name)
 	}
 	for i, v := range versions {
-		versions[i] = strings.Join(names[v], " and ") + " in " + v
+		same = append(same, v)
+		if i+1 < len(versions) && slices.Equal(names[v], names[versions[i+1]]) {
+			continue
+		}
+		entries = append(entries, listing(names[v])+" in "+listing(same))
+		same = nil
 	}
-	return versions
+	return entries
+}
+
+// listing joins names with commas, the last with "and".
+func listing(names []string) string {
+	n := len(names) - 1
+	if n < 1 {
+		return strings.Join(names, "")
+	}
+	return strings.Join(names[:n], ", ") + " and " + names[n]
 }
 
 func summary(r *report.Report) []block {

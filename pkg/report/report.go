@@ -169,7 +169,7 @@ type Explanation struct {
 // Unknown is something the alert does not say, with the way to learn it.
 type Unknown struct {
 	ID    string `json:"id"`
-	Field string `json:"field"` // the Falco field that would tell
+	Field string `json:"field"` // the Falco field that would tell; empty if none does
 	Why   string `json:"why"`   // why it matters
 	How   string `json:"how"`   // the Falco setting or the command that tells
 }
