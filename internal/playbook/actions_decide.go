@@ -21,14 +21,14 @@ func decide(s *situation) report.Action {
 	case s.report.Verdict == report.Test:
 		a.Title = "Decide: test or incident"
 		a.Why = "The arguments are those of falcosecurity/event-generator, Falco's test tool. Anyone can copy arguments; image, log and owner settle it."
-		a.Commands = append(s.placeFacts(testLog), s.testTrace()...)
+		a.Commands = s.findLast(append(s.placeFacts(testLog), s.testTrace()...))
 		a.Results = s.testResults()
 		return a
 	case s.reexec():
 		a.Title = "Decide: container start or imitation"
 		a.Why = "Container runtimes run a sealed copy of themselves from memory when they start a container. Then the runtime on this host is one that does so, " +
 			"and a container was started at that moment."
-		a.Commands = []string{block(runtimeText), block(s.journalWindow(time.Minute), runtimeJournal)}
+		a.Commands = s.findLast([]string{block(runtimeText), block(s.journalWindow(time.Minute), runtimeJournal)})
 		a.Results = reexecResults()
 		return a
 	case s.failed:
@@ -45,6 +45,14 @@ func decide(s *situation) report.Action {
 
 // look has the commands that show the process and where it runs. Of a pod the node comes first: it
 // is where the others are to be run.
+// findLast adds the list of processes where the alert has no process ID: later steps ask for it.
+func (s *situation) findLast(all []string) []string {
+	if s.pid != "" {
+		return all
+	}
+	return append(all, s.find())
+}
+
 func (s *situation) look() []string {
 	all := make([]string, 0, 4)
 	if s.place == inPod {
@@ -92,6 +100,9 @@ func (s *situation) decideNeeds() string {
 			needs += " The container's name has the form that Docker gives when none is chosen: a hint, no more."
 		}
 		return needs
+	}
+	if s.report.Verdict == report.Test {
+		return "a user who may use " + s.toolName() + " on the host of the alert; root for a list of processes."
 	}
 	return "root on the host of the alert, or a user who may use " + s.toolName() + " for the last block."
 }

@@ -18,6 +18,10 @@ func scope(s *situation) report.Action {
 			{If: "a Falco internal: syscall event drop lies in that time", Then: "coverage was incomplete: absence of alerts means less"},
 		},
 	}
+	if !s.contained() {
+		a.Results[0] = report.Result{If: "the same image, memory file or arguments are found on other hosts",
+			Then: "a roll-out, a test campaign or a worm: compare the hashes of the programs, and treat each host as this one"}
+	}
 	if s.reexec() || s.report.Verdict == report.Test {
 		a.Why = s.onlyIf() + a.Why
 	}
