@@ -202,7 +202,8 @@ func (a *Analyzer) findResemblance(s *subject) {
 			a.found(s, "resembles_kv_botnet", f.name)
 		}
 	}
-	if python := pythonParent(a, s); len(python) > 0 && s.imageInMemory() {
+	_, memfd := s.hit("memfd_exec")
+	if python := pythonParent(a, s); memfd && len(python) > 0 {
 		if miner := minerArguments(a, s); len(miner) > 0 {
 			a.found(s, "resembles_pyloose", append(python, miner...)...)
 		}

@@ -150,7 +150,7 @@ func (s *subject) next() string {
 	case s.report.Verdict == report.MaliciousLikely:
 		return "Treat it as an incident: begin with the first action, and until the evidence is taken restart, remove and close nothing."
 	default:
-		return "The first action settles it; until then restart, remove and close nothing."
+		return "Begin with the first action; until the question is settled restart, remove and close nothing."
 	}
 }
 

@@ -111,10 +111,14 @@ func pod(s *hardening) (report.Mitigation, bool) {
 	if !strings.Contains(content, "Localhost") {
 		missing = ""
 	}
+	why := "The level restricted of Pod Security asks for most of this"
+	if content == podFile {
+		why += ", and does not mention memory files"
+	}
 	return report.Mitigation{
 		ID:    "pod_security",
 		Title: s.kubernetes("Run the replacement with fewer rights"),
-		Why:   "The level restricted of Pod Security asks for most of this, and does not mention memory files.",
+		Why:   why + ".",
 		Effect: effect + "The rest does not stop the technique. It limits what code that runs all the same can change, " +
 			"reach and use up.",
 		SideEffects: "Images that write to their root or expect root need changes" + missing + ". The ceilings are examples.",
