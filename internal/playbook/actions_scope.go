@@ -146,10 +146,10 @@ func recovery(s *situation) report.Action {
 
 // rebuild speaks of images where there is one.
 func (s *situation) rebuild() string {
-	switch {
-	case s.place == onHost:
+	switch s.place {
+	case onHost:
 		return "Put back what it changed from packages or backups that are known to be good; never make a new host from a snapshot of this one."
-	case s.place == unknownPlace:
+	case unknownPlace:
 		return "Rebuild from a known image or packages; never turn this container or host into an image with commit or a snapshot."
 	}
 	return "Rebuild from a known image digest; never turn this container into an image with commit or a snapshot."

@@ -226,3 +226,26 @@ func BenchmarkActions(b *testing.B) {
 		})
 	}
 }
+
+// TestPromisedOfStep1 holds the first step to what later ones say that it shows.
+func TestPromisedOfStep1(t *testing.T) {
+	promises := 0
+	for name, r := range allReports(t) {
+		all := advice(r)
+		first := strings.Join(all[0].Commands, "\n")
+		for _, a := range all[1:] {
+			for _, b := range a.Commands {
+				if !strings.Contains(b, "the process ID on the host; step 1 shows it") {
+					continue
+				}
+				promises++
+				if !strings.Contains(first, "ps -o pid=,ppid=") {
+					t.Errorf("%s: %s says that step 1 shows the process ID:\n%s", name, a.ID, first)
+				}
+			}
+		}
+	}
+	if promises == 0 {
+		t.Error("no report lacks a process ID")
+	}
+}

@@ -733,7 +733,7 @@ func (x *Explanation) GetSettledBy() string {
 type Unknown struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	Id    string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
-	// The Falco field that would tell.
+	// The Falco field that would tell; empty if none does.
 	Field string `protobuf:"bytes,2,opt,name=field,proto3" json:"field,omitempty"`
 	// Why it matters.
 	Why string `protobuf:"bytes,3,opt,name=why,proto3" json:"why,omitempty"`
