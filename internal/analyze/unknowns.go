@@ -6,7 +6,7 @@ import (
 )
 
 // mostUnknowns is how many a reader takes in; the knowledge has them in the order of their worth.
-const mostUnknowns = 14
+const mostUnknowns = 15
 
 // askUnknowns lists what the alert does not say, and how to learn it.
 func (a *Analyzer) askUnknowns(s *subject) {
@@ -18,6 +18,9 @@ func (a *Analyzer) askUnknowns(s *subject) {
 		})
 	}
 	if u, ok := a.base.Unknown("time"); ok && s.event.Time.IsZero() {
+		add(&u)
+	}
+	if u, ok := a.base.Unknown("host"); ok && s.Hostname == "" {
 		add(&u)
 	}
 	for i := range a.base.Unknowns {

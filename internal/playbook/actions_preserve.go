@@ -10,7 +10,7 @@ func preserve(s *situation) report.Action {
 		Why: s.onlyIf() + "What runs from memory, and the state of the process, are gone when the last process that holds them ends: " +
 			"killing it destroys the only copy. This comes before everything that stops or restarts something.",
 		Needs: "root on the host of the process; readlink, stat, sha256sum; ss for the sockets. OUT can be set to a directory on another file system with room.",
-		Risk: "The copies are live malware or hold secrets (environment, arguments): the directory is for root only, and the copied image is not executable. " +
+		Risk: "The copies may be live malware or hold secrets (environment, arguments): the directory is for root only, and the copied image is not executable. " +
 			"A short-lived program will be gone: then go on with the next step.",
 		Changes: "Writes to the evidence directory only; the process does not notice, except the last block, which stops it for some seconds. A second run writes a new directory and replaces nothing.",
 		Undo:    "Delete the evidence directory, once nobody needs it.",
