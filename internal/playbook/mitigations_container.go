@@ -20,7 +20,7 @@ func seccompProfile(s *hardening) (report.Mitigation, bool) {
 		Effect: "Stops it in this container: no memory file can be made, with any flag. " +
 			"Files on a writable mount can still be run." + s.ifMemoryFile(),
 		SideEffects: "Browsers, graphics, sound, .NET and Java may use memory files to share memory: they are told ENOSYS " +
-			"and fall back or degrade. The container runtime is not concerned.",
+			"and fall back or degrade. Try whether the container still starts.",
 	}
 	if s.kind == injectKind {
 		name, dockerProgram, plainProgram = "no-inject", noInjectJQ, noInjectOCI
