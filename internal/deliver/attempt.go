@@ -137,7 +137,7 @@ func (w *Worker) failed(i *item, err error) {
 	now := time.Now()
 	w.Metrics.count(w.Name, Failed)
 	w.noteFailure(err, now)
-	i.state = waiting
+	i.state, i.err = waiting, err.Error()
 	if i.failures++; i.failures == 1 {
 		i.first, i.taken = now, w.taken
 	}

@@ -28,6 +28,7 @@ type item struct {
 	last     time.Time // when it was last tried
 	next     time.Time // not before; zero for at once
 	taken    uint64    // Worker.taken when it first failed
+	err      string    // of the last try
 	doubted  bool      // the sink took a record from beyond the window while it took none in it
 }
 

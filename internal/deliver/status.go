@@ -11,6 +11,7 @@ import (
 type Status struct {
 	Backlog     uint64    `json:"backlog"` // records behind the newest, parked ones included
 	Parked      int       `json:"parked"`
+	Dead        int       `json:"dead_letters"`
 	InFlight    int       `json:"in_flight"`
 	Oldest      time.Time `json:"oldest_undelivered"` // zero for none
 	BreakerOpen bool      `json:"breaker_open"`
@@ -36,7 +37,7 @@ func (w *Worker) publish() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	s := &w.status
-	s.Parked, s.InFlight = len(w.parked), w.flying
+	s.Parked, s.Dead, s.InFlight = len(w.parked), len(w.dead.letters), w.flying
 	s.BreakerOpen, s.DownSince = w.breaker.open, time.Time{}
 	if w.breaker.open {
 		s.DownSince = w.breaker.since

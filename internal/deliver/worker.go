@@ -87,6 +87,10 @@ type Worker struct {
 	settleFailures int
 	settleAfter    time.Time
 
+	commands chan func()   // of operators, to be run by Run
+	ended    chan struct{} // closed when Run has returned
+	watchers []chan error  // who waits for what is in changes to be on the disk
+
 	mu      sync.Mutex // for what others read:
 	status  Status
 	reached uint64
@@ -106,6 +110,7 @@ func New(ctx context.Context, o Options) (*Worker, error) {
 		Options: o, settled: pos, read: pos, chains: map[string][]*item{}, parked: map[string]*parked{},
 		abouts: map[string]int{}, early: map[uint64]bool{},
 		results: make(chan result, o.Policy.Concurrency), settles: make(chan settlement, 1),
+		commands: make(chan func()), ended: make(chan struct{}),
 	}
 	for _, c := range state {
 		switch c.Kind {
@@ -127,6 +132,7 @@ func New(ctx context.Context, o Options) (*Worker, error) {
 // Run delivers until drain is closed and everything is delivered, or until ctx ends. A delivery
 // that ctx cuts short is repeated at the next start.
 func (w *Worker) Run(ctx context.Context, drain <-chan struct{}) error {
+	defer close(w.ended)
 	feed := make(chan []store.Record)
 	feedCtx, stopFeed := context.WithCancel(ctx)
 	var feeding sync.WaitGroup
@@ -158,6 +164,8 @@ func (w *Worker) Run(ctx context.Context, drain <-chan struct{}) error {
 			w.finish(r)
 		case s := <-w.settles:
 			w.settledUpTo(s)
+		case f := <-w.commands:
+			f()
 		case <-timer.C:
 		case <-drain:
 			w.draining = true
@@ -227,12 +235,15 @@ func (w *Worker) stop() error {
 	w.advance()
 	defer w.publish()
 	if w.position() == w.settled && len(w.changes) == 0 {
+		w.tell(nil)
 		return nil
 	}
 	// The context of the run may be over, but what was delivered should be known at the next start.
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
 	defer cancel()
-	return w.Log.Settle(ctx, w.Name, w.position(), w.changes...)
+	err := w.Log.Settle(ctx, w.Name, w.position(), w.changes...)
+	w.tell(err)
+	return err
 }
 
 // nextWake is how long until a retry is due.

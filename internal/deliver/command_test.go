@@ -1,0 +1,191 @@
+package deliver
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/filelessd/filelessd/pkg/report"
+	"github.com/filelessd/filelessd/pkg/sink"
+)
+
+var errNo = sink.Permanent(errors.New("no"))
+
+func refuse(context.Context, *report.Report) error { return errNo }
+
+// letters returns the dead letters as the log has them.
+func (b *bench) letters() []Undelivered {
+	b.t.Helper()
+	b.log.mu.Lock()
+	defer b.log.mu.Unlock()
+	var all []Undelivered
+	for key, body := range b.log.state["s"] {
+		if key[0] != kindDead {
+			continue
+		}
+		var u Undelivered
+		if err := json.Unmarshal(body, &u); err != nil {
+			b.t.Fatal(err)
+		}
+		all = append(all, u)
+	}
+	slices.SortFunc(all, func(a, b Undelivered) int { return strings.Compare(a.ID, b.ID) })
+	return all
+}
+
+// TestRetryDeadLetters: what was refused goes out under the same ID once the receiver takes it, and
+// is a dead letter again if it still does not.
+func TestRetryDeadLetters(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t)
+		b.start()
+		b.sink.set(refuse)
+		b.log.append(newReports(1, 3)...)
+		settle()
+		dead := b.letters()
+		if len(dead) != 3 || b.worker.Status().Dead != 3 {
+			t.Fatalf("%+v", dead)
+		}
+		n, err := b.worker.Retry(t.Context(), dead[:1])
+		if n != 1 || err != nil {
+			t.Errorf("%d, %v", n, err)
+		}
+		settle()
+		if diff := cmp.Diff([]string{id(1), id(2), id(3)}, b.log.kept(kindDead)); diff != "" {
+			t.Error("refused again:", diff)
+		}
+		b.sink.set(nil)
+		if n, err := b.worker.Retry(t.Context(), dead[:2]); n != 2 || err != nil {
+			t.Errorf("%d, %v", n, err)
+		}
+		// On the disk when Retry returns: no longer dead, and not forgotten.
+		if diff := cmp.Diff([]string{id(3)}, b.log.kept(kindDead)); diff != "" {
+			t.Error(diff)
+		}
+		settle()
+		if diff := cmp.Diff([]string{id(1), id(2)}, sorted(b.sink.taken())); diff != "" {
+			t.Error(diff)
+		}
+		// A second command that had read them before does not deliver them twice.
+		if n, err := b.worker.Retry(t.Context(), dead[:2]); n != 2 || err != nil {
+			t.Errorf("%d, %v", n, err)
+		}
+		settle()
+		if n := len(b.sink.taken()); n != 2 {
+			t.Errorf("%d deliveries", n)
+		}
+		if n, err := b.worker.Drop(t.Context(), []string{id(3), id(1), "?"}); n != 1 || err != nil {
+			t.Errorf("%d dropped, %v", n, err)
+		}
+		if kept := b.log.kept(kindDead); kept != nil || b.worker.Status().Dead != 0 {
+			t.Errorf("%v", kept)
+		}
+		b.stop()
+		if _, err := b.worker.Drop(t.Context(), []string{id(3)}); !errors.Is(err, ErrStopped) {
+			t.Errorf("after the end: %v", err)
+		}
+	})
+}
+
+// TestRetryKeepsOverACrash: what was taken back and not delivered yet is tried after the next start.
+func TestRetryKeepsOverACrash(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t)
+		b.start()
+		b.sink.set(refuse)
+		b.log.append(newReports(1, 1)...)
+		settle()
+		b.sink.set(down)
+		if _, err := b.worker.Retry(t.Context(), b.letters()); err != nil {
+			t.Fatal(err)
+		}
+		settle()
+		b.stop()
+		b.sink.set(nil)
+		b.start()
+		time.Sleep(2 * time.Hour)
+		b.stop()
+		if diff := cmp.Diff([]string{id(1)}, b.sink.taken()); diff != "" {
+			t.Error(diff)
+		}
+	})
+}
+
+// TestRetryIsBounded: what is taken back is in memory, so only as much as there is room for.
+func TestRetryIsBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t)
+		b.start()
+		b.sink.set(refuse)
+		const all = mostParked + 200
+		b.log.append(newReports(1, all)...)
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		b.sink.set(func(ctx context.Context, _ *report.Report) error { <-ctx.Done(); return ctx.Err() })
+		dead := b.letters()
+		n, err := b.worker.Retry(t.Context(), dead)
+		if n != mostParked || err != nil {
+			t.Errorf("%d of %d, %v", n, len(dead), err)
+		}
+		synctest.Wait()
+		if s := b.worker.Status(); s.Parked != mostParked || s.Dead != all-mostParked {
+			t.Errorf("%+v", s)
+		}
+		b.stop()
+	})
+}
+
+// TestFind: where a report stands that the sink has not passed.
+func TestFind(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t)
+		b.policy.Concurrency = 1
+		b.start()
+		b.sink.set(func(_ context.Context, r *report.Report) error {
+			switch r.Score {
+			case 1:
+				return errNo
+			case 2:
+				return errDown
+			}
+			return nil
+		})
+		b.log.append(newReports(1, 20)...)
+		time.Sleep(10 * time.Second)
+		synctest.Wait()
+		update := &report.Report{ID: "u", Kind: report.KindUpdate, About: []string{id(2)}}
+		b.log.append(update)
+		settle()
+		for _, c := range []struct {
+			id     string
+			seq    uint64
+			state  string
+			behind string
+		}{
+			{id(1), 1, StateDead, ""}, {id(2), 2, StateParked, ""}, {id(3), 3, StatePassed, ""},
+			{"u", 21, StateParked, id(2)}, {"later", 300, StateQueued, ""},
+		} {
+			p, err := b.worker.Find(t.Context(), c.id, c.seq)
+			if err != nil || p.State != c.state || p.Behind != c.behind {
+				t.Errorf("%s: %+v, %v", c.id, p, err)
+			}
+			if c.id == id(2) && (p.Attempts < parkAfter || p.Error != "down" || !p.Next.After(time.Now())) {
+				t.Errorf("%+v", p)
+			}
+		}
+		b.sink.set(down)
+		b.log.append(newReports(31, 32)...)
+		settle()
+		if p, err := b.worker.Find(t.Context(), id(31), 22); err != nil || p.State != StateTried || p.Attempts == 0 || p.Error != "down" {
+			t.Errorf("%+v, %v", p, err)
+		}
+		b.stop()
+	})
+}
