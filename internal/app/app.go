@@ -25,7 +25,6 @@ import (
 	"github.com/filelessd/filelessd/internal/deliver"
 	"github.com/filelessd/filelessd/internal/knowledge"
 	"github.com/filelessd/filelessd/internal/match"
-	"github.com/filelessd/filelessd/internal/playbook"
 	"github.com/filelessd/filelessd/internal/render"
 	"github.com/filelessd/filelessd/internal/server"
 	"github.com/filelessd/filelessd/internal/source"
@@ -56,6 +55,7 @@ type App struct {
 	workers []*worker
 	sources []*runningSource
 	server  *server.Server
+	control *server.Control
 
 	stopping atomic.Bool // sources take nothing any more
 
@@ -110,6 +110,9 @@ func New(ctx context.Context, o Options) (_ *App, err error) {
 	// The last to be built: it closes last too, and on its own.
 	if err := a.openServer(ctx); err != nil {
 		return nil, fmt.Errorf("http: %w", err)
+	}
+	if err := a.openControl(ctx); err != nil {
+		return nil, fmt.Errorf("control socket: %w", err)
 	}
 	return a, nil
 }
@@ -169,9 +172,7 @@ func (a *App) newIntake() error {
 }
 
 // expand puts back what intake left out of the log, and adds what to do.
-func (a *App) expand(r *report.Report) *report.Report {
-	return playbook.Expand(a.intake.base.Complete(r))
-}
+func (a *App) expand(r *report.Report) *report.Report { return a.desk().expand(r) }
 
 func (a *App) openSink(ctx context.Context, c config.Sink, m *deliver.Metrics) error {
 	s, err := c.Kind.Open(ctx, c.Config, sink.Env{

@@ -15,9 +15,9 @@ import (
 // Run takes and delivers alerts until ctx ends or a part that is needed fails, then stops: sources
 // first, then delivery, until its end or for drain_timeout, then everything else.
 func (a *App) Run(ctx context.Context) error {
-	failed := make(chan error, len(a.sources)+1)
+	failed := make(chan error, len(a.sources)+2)
 	serverCtx, stopServer := context.WithCancel(context.Background())
-	server := a.runServer(serverCtx, failed)
+	server := a.runServers(serverCtx, failed)
 	workerCtx, cutDelivery := context.WithCancel(context.Background())
 	drain := make(chan struct{})
 	delivery := a.runWorkers(workerCtx, drain)
@@ -55,8 +55,15 @@ func (a *App) Run(ctx context.Context) error {
 	return err
 }
 
-func (a *App) runServer(ctx context.Context, failed chan<- error) <-chan struct{} {
+// runServers runs what shows and takes commands. The control socket is closed by cleanup, before the
+// log is; the plain server shows how the rest of the stop goes.
+func (a *App) runServers(ctx context.Context, failed chan<- error) <-chan struct{} {
 	return group(func(run func(func())) {
+		run(func() {
+			if err := a.control.Run(ctx); err != nil {
+				failed <- fmt.Errorf("control socket: %w", err)
+			}
+		})
 		if a.server == nil {
 			return
 		}

@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"os"
 	"time"
 
 	"github.com/filelessd/filelessd/internal/deliver"
@@ -36,31 +37,44 @@ func (a *App) summary() any {
 	return parts
 }
 
-// status is the body of /statusz.
+// Status is how the daemon is doing: the body of /statusz, and what `filelessd status` shows.
+type Status struct {
+	Version  string                  `json:"version"`
+	Process  int                     `json:"process"`
+	Began    time.Time               `json:"began"`
+	Ready    bool                    `json:"ready"`
+	Problems []string                `json:"problems"` // why it is not
+	Sources  map[string]SourceStatus `json:"sources"`
+	Sinks    map[string]SinkStatus   `json:"sinks"`
+	Store    store.Stats             `json:"store"`
+}
+
+// SourceStatus is how a source is doing.
+type SourceStatus struct {
+	Type string `json:"type"`
+	source.Status
+}
+
+// SinkStatus is how a sink is doing.
+type SinkStatus struct {
+	Type string `json:"type"`
+	deliver.Status
+}
+
 func (a *App) status(ctx context.Context) any {
-	type sourceStatus struct {
-		Type string `json:"type"`
-		source.Status
+	problems := a.problems()
+	s := Status{
+		Version: a.options.Version, Process: os.Getpid(), Began: a.began, Ready: len(problems) == 0,
+		Problems: append([]string{}, problems...), Sources: map[string]SourceStatus{}, Sinks: map[string]SinkStatus{},
 	}
-	type sinkStatus struct {
-		Type string `json:"type"`
-		deliver.Status
-	}
-	body := struct {
-		Version string                  `json:"version"`
-		Began   time.Time               `json:"began"`
-		Sources map[string]sourceStatus `json:"sources"`
-		Sinks   map[string]sinkStatus   `json:"sinks"`
-		Store   store.Stats             `json:"store"`
-	}{a.options.Version, a.began, map[string]sourceStatus{}, map[string]sinkStatus{}, store.Stats{}}
-	for _, s := range a.sources {
-		body.Sources[s.name] = sourceStatus{s.kind, s.Status()}
+	for _, source := range a.sources {
+		s.Sources[source.name] = SourceStatus{source.kind, source.Status()}
 	}
 	for _, w := range a.workers {
-		body.Sinks[w.name] = sinkStatus{w.kind, w.Status()}
+		s.Sinks[w.name] = SinkStatus{w.kind, w.Status()}
 	}
 	if stats, err := a.store.Stats(ctx); err == nil {
-		body.Store = stats
+		s.Store = stats
 	}
-	return body
+	return s
 }

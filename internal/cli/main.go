@@ -47,7 +47,11 @@ type commands struct {
 	Analyze  analyzeCommand  `cmd:"" help:"Turn Falco's JSON lines into reports on stdout, offline."`
 	Check    checkCommand    `cmd:"" help:"Say what is wrong with a configuration."`
 	Simulate simulateCommand `cmd:"" help:"Serve alerts over gRPC as a Falco up to 0.43 does, for development and tests."`
-	Version  versionCommand  `cmd:"" help:"Print the version."`
+
+	Status      statusCommand      `cmd:"" help:"Say how the running daemon is doing: its sources, sinks and log."`
+	Deadletters deadlettersCommand `cmd:"" help:"Reports that a sink refused for good or that were given up: list, show, retry, drop."`
+
+	Version versionCommand `cmd:"" help:"Print the version."`
 }
 
 // exit carries an exit status through the layers; err is what to say, if anything is left to say.

@@ -14,6 +14,8 @@ type receiver struct {
 	mu   sync.Mutex
 	ids  map[string]int
 	down bool
+
+	refusal string // what every report is refused with for good, if set
 }
 
 func newReceiver(t testing.TB) *receiver {
@@ -26,10 +28,20 @@ func newReceiver(t testing.TB) *receiver {
 			http.Error(w, "down", http.StatusServiceUnavailable)
 			return
 		}
+		if r.refusal != "" {
+			http.Error(w, r.refusal, http.StatusBadRequest)
+			return
+		}
 		r.ids[req.Header.Get("webhook-id")]++
 	}))
 	t.Cleanup(r.Close)
 	return r
+}
+
+func (r *receiver) refuse(text string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.refusal = text
 }
 
 func (r *receiver) setDown(down bool) {

@@ -85,6 +85,29 @@ func LoadMatch(file string, env Env) (c match.Config, warnings []string, err err
 	return whole.Match, o.warnings(whole), nil
 }
 
+// LoadDataDir reads where the data directory is and nothing else, for commands that go to the daemon:
+// who calls them need not have its secrets.
+func LoadDataDir(file string, env Env) (string, error) {
+	data, err := readAtMost(file, maxSize)
+	if err != nil {
+		return "", fmt.Errorf("%s: %w", file, cause(err))
+	}
+	o, err := read(file, data, env)
+	if err != nil {
+		return "", err
+	}
+	section, _ := o.doc.root.take("data_dir")
+	c := Default()
+	o.structure(nil, section, reflect.ValueOf(c).Elem(), nil)
+	if err := o.doc.report(o.findings); err != nil {
+		return "", err
+	}
+	if c.DataDir == "" {
+		return "", fmt.Errorf("%s: data_dir: empty", file)
+	}
+	return c.DataDir, nil
+}
+
 func read(name string, data []byte, env Env) (*origin, error) {
 	env.Sinks = cmp.Or(env.Sinks, new(sink.Registry))
 	if env.Lookup == nil {

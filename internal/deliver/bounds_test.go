@@ -26,10 +26,10 @@ func TestDeadLettersAreBounded(t *testing.T) {
 		b.log.append(newReports(1, 500)...)
 		settle()
 		b.stop()
-		kept := b.log.kept(kindDead)
+		kept := b.log.kept(KindDead)
 		bytes := 0
 		for key, body := range b.log.state["s"] {
-			if key[0] == kindDead {
+			if key[0] == KindDead {
 				bytes += len(body)
 			}
 		}
@@ -41,7 +41,7 @@ func TestDeadLettersAreBounded(t *testing.T) {
 		b.start()
 		settle()
 		b.stop()
-		less := b.log.kept(kindDead)
+		less := b.log.kept(KindDead)
 		if len(less) > len(kept)/2 || len(less) == 0 || !slices.Equal(less, kept[len(kept)-len(less):]) {
 			t.Errorf("kept %v of %v", less, kept)
 		}
@@ -73,7 +73,7 @@ func TestManyPoisonedReports(t *testing.T) {
 		if diff := cmp.Diff(good, sorted(b.sink.taken())); diff != "" {
 			t.Error(diff)
 		}
-		if dead := len(b.log.kept(kindDead)); parked > mostParked || parked+dead < last/2-window {
+		if dead := len(b.log.kept(KindDead)); parked > mostParked || parked+dead < last/2-window {
 			t.Errorf("%d parked and %d dead letters of %d", parked, dead, last/2)
 		}
 	})

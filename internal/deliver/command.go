@@ -103,7 +103,7 @@ func (w *Worker) exhume(id string) bool {
 	}
 	w.dead.bytes -= w.dead.letters[i].bytes
 	w.dead.letters = slices.Delete(w.dead.letters, i, i+1)
-	w.changes = append(w.changes, store.Change{Kind: kindDead, Key: id})
+	w.changes = append(w.changes, store.Change{Kind: KindDead, Key: id})
 	w.Metrics.dead(w.Name, len(w.dead.letters))
 	return true
 }

@@ -27,7 +27,7 @@ func (b *bench) letters() []Undelivered {
 	defer b.log.mu.Unlock()
 	var all []Undelivered
 	for key, body := range b.log.state["s"] {
-		if key[0] != kindDead {
+		if key[0] != KindDead {
 			continue
 		}
 		var u Undelivered
@@ -58,7 +58,7 @@ func TestRetryDeadLetters(t *testing.T) {
 			t.Errorf("%d, %v", n, err)
 		}
 		settle()
-		if diff := cmp.Diff([]string{id(1), id(2), id(3)}, b.log.kept(kindDead)); diff != "" {
+		if diff := cmp.Diff([]string{id(1), id(2), id(3)}, b.log.kept(KindDead)); diff != "" {
 			t.Error("refused again:", diff)
 		}
 		b.sink.set(nil)
@@ -66,7 +66,7 @@ func TestRetryDeadLetters(t *testing.T) {
 			t.Errorf("%d, %v", n, err)
 		}
 		// On the disk when Retry returns: no longer dead, and not forgotten.
-		if diff := cmp.Diff([]string{id(3)}, b.log.kept(kindDead)); diff != "" {
+		if diff := cmp.Diff([]string{id(3)}, b.log.kept(KindDead)); diff != "" {
 			t.Error(diff)
 		}
 		settle()
@@ -84,7 +84,7 @@ func TestRetryDeadLetters(t *testing.T) {
 		if n, err := b.worker.Drop(t.Context(), []string{id(3), id(1), "?"}); n != 1 || err != nil {
 			t.Errorf("%d dropped, %v", n, err)
 		}
-		if kept := b.log.kept(kindDead); kept != nil || b.worker.Status().Dead != 0 {
+		if kept := b.log.kept(KindDead); kept != nil || b.worker.Status().Dead != 0 {
 			t.Errorf("%v", kept)
 		}
 		b.stop()

@@ -9,7 +9,8 @@ import (
 	"github.com/filelessd/filelessd/internal/store"
 )
 
-const kindDead = "dead"
+// KindDead is the kind of state that dead letters are kept as, each an Undelivered under its ID.
+const KindDead = "dead"
 
 // deadBytes is the room of the dead letters of one sink, if nothing else is said: some thousands of
 // usual ones. All of them are read when the cursor is opened.
@@ -60,7 +61,7 @@ func (w *Worker) bury(r store.Record, attempts int, since time.Time, err error) 
 
 func (w *Worker) buryUndelivered(u Undelivered) {
 	u.Next = time.Time{}
-	w.dead.add(deadLetter{u.ID, u.Seq, w.remember(kindDead, &u)})
+	w.dead.add(deadLetter{u.ID, u.Seq, w.remember(KindDead, &u)})
 	w.Metrics.count(w.Name, Dead)
 	w.trimDead()
 }
@@ -74,7 +75,7 @@ func (w *Worker) trimDead() {
 	for ; w.dead.bytes > room && n < len(w.dead.letters)-1; n++ {
 		l := w.dead.letters[n]
 		w.dead.bytes -= l.bytes
-		w.changes = append(w.changes, store.Change{Kind: kindDead, Key: l.id})
+		w.changes = append(w.changes, store.Change{Kind: KindDead, Key: l.id})
 		w.Logger.Error().Str("id", l.id).Msg("too many dead letters; the oldest is lost")
 		if w.Dropped != nil {
 			w.Dropped()

@@ -118,7 +118,7 @@ func New(ctx context.Context, o Options) (*Worker, error) {
 			w.restoreParked(c)
 		case kindBreaker:
 			w.breaker.restore(c.Body)
-		case kindDead:
+		case KindDead:
 			w.dead.restore(c)
 		}
 	}

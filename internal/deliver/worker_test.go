@@ -93,11 +93,11 @@ func TestRefusedForGoodGoesToTheDeadLetters(t *testing.T) {
 		b.log.append(newReports(1, 3)...)
 		settle()
 		b.stop()
-		if diff := cmp.Diff([]string{id(2)}, b.log.kept(kindDead)); diff != "" {
+		if diff := cmp.Diff([]string{id(2)}, b.log.kept(KindDead)); diff != "" {
 			t.Fatal(diff)
 		}
 		var u Undelivered
-		if err := json.Unmarshal(b.log.state["s"][[2]string{kindDead, id(2)}], &u); err != nil {
+		if err := json.Unmarshal(b.log.state["s"][[2]string{KindDead, id(2)}], &u); err != nil {
 			t.Fatal(err)
 		}
 		var r report.Report
@@ -132,7 +132,7 @@ func TestOutage(t *testing.T) {
 		if diff := cmp.Diff(ids(1, 1000), sorted(b.sink.taken())); diff != "" {
 			t.Error(diff)
 		}
-		if len(b.log.kept(kindBreaker))+len(b.log.kept(kindDead))+len(b.log.kept(kindParked)) > 0 {
+		if len(b.log.kept(kindBreaker))+len(b.log.kept(KindDead))+len(b.log.kept(kindParked)) > 0 {
 			t.Errorf("left behind: %v", b.log.state)
 		}
 	})
@@ -166,7 +166,7 @@ func TestPoison(t *testing.T) {
 		}
 		time.Sleep(80 * time.Hour)
 		b.stop()
-		if got := b.log.kept(kindDead); len(got) != 1 || len(b.log.kept(kindParked)) != 0 {
+		if got := b.log.kept(KindDead); len(got) != 1 || len(b.log.kept(kindParked)) != 0 {
 			t.Errorf("dead %v, parked %v", got, b.log.kept(kindParked))
 		}
 		tries := b.sink.triesOf(id(1))
@@ -375,7 +375,7 @@ func TestRestartContinues(t *testing.T) {
 		synctest.Wait()
 		// The outage is older than 10 h by now, half of it before the restart; all 640 are given up,
 		// though only one at a time was tried.
-		if n := len(b.log.kept(kindDead)); n != 641 {
+		if n := len(b.log.kept(KindDead)); n != 641 {
 			t.Errorf("%d given up, want all 641", n)
 		}
 		b.stop()
@@ -487,7 +487,7 @@ func TestAnyFaults(t *testing.T) {
 			b.stop()
 			var ends []string
 			ends = append(ends, b.sink.taken()...)
-			ends = append(ends, b.log.kept(kindDead)...)
+			ends = append(ends, b.log.kept(KindDead)...)
 			twice := len(ends)
 			ends = slices.Compact(sorted(ends))
 			if diff := cmp.Diff(ids(1, last), ends); diff != "" {

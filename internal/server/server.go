@@ -1,5 +1,6 @@
-// Package server is the plain HTTP server that shows how the program is doing: /healthz, /readyz,
-// /statusz and /metrics. It only reads.
+// Package server is what the program can be asked through: the plain HTTP server that shows how it
+// is doing (/healthz, /readyz, /statusz, /metrics) and only reads, and the control socket, which takes
+// commands.
 package server
 
 import (
@@ -68,17 +69,19 @@ func (l debugLog) Write(line []byte) (int, error) {
 func (s *Server) Addr() net.Addr { return s.listener.Addr() }
 
 // Run serves until ctx ends.
-func (s *Server) Run(ctx context.Context) error {
+func (s *Server) Run(ctx context.Context) error { return serve(ctx, s.http, s.listener) }
+
+func serve(ctx context.Context, s *http.Server, l net.Listener) error {
 	stopped := make(chan struct{})
 	stop := context.AfterFunc(ctx, func() {
 		defer close(stopped)
 		grace, cancel := context.WithTimeout(context.Background(), time.Second)
 		defer cancel()
-		if s.http.Shutdown(grace) != nil {
-			s.http.Close()
+		if s.Shutdown(grace) != nil {
+			s.Close()
 		}
 	})
-	err := s.http.Serve(s.listener)
+	err := s.Serve(l)
 	if !stop() {
 		<-stopped
 	}

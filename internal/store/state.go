@@ -55,16 +55,9 @@ func (w *writer) saveState(scope, owner string, changes []Change) error {
 // stateOf reads the state of one owner. What is damaged is left out and reported.
 func (l *Log) stateOf(read *stmt, scope, owner string) (state []Change, err error) {
 	err = read.each(func(row []driver.Value) error {
-		kind, ok1 := row[0].(string)
-		key, ok2 := row[1].(string)
-		sum, ok3 := row[2].(int64)
-		body, ok4 := row[3].([]byte)
-		c := Change{kind, key, notNil(body)}
-		if !ok1 || !ok2 || !ok3 || !ok4 || int64(stateSum(owner, c)) != sum {
-			l.notify.damage(0, fmt.Errorf("%s: state %.64q of %s %q: %w", l.path, kind+"/"+key, scope, owner, ErrDamaged))
-			return nil
+		if c, ok := l.stateIn(row, scope, owner); ok {
+			state = append(state, c)
 		}
-		state = append(state, c)
 		return nil
 	}, scope, owner)
 	return state, err

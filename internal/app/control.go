@@ -1,0 +1,48 @@
+package app
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+	"slices"
+
+	"github.com/filelessd/filelessd/internal/server"
+)
+
+// Commands that the control socket answers.
+const (
+	CommandStatus    = "status"
+	CommandDeadList  = "deadletters/list"
+	CommandDeadShow  = "deadletters/show"
+	CommandDeadRetry = "deadletters/retry"
+	CommandDeadDrop  = "deadletters/drop"
+)
+
+// Nothing is the request of a command that needs none.
+type Nothing struct{}
+
+func (a *App) openControl(ctx context.Context) error {
+	calls := a.desk().reading()
+	calls[CommandStatus] = server.Answer(func(ctx context.Context, _ Nothing) (any, error) { return a.status(ctx), nil })
+	calls[CommandDeadRetry] = server.Answer(a.retryDead)
+	calls[CommandDeadDrop] = server.Answer(a.dropDead)
+	c, err := server.OpenControl(ctx, filepath.Join(a.config.DataDir, server.ControlName), a.options.Version, calls, a.log)
+	if err != nil {
+		return err
+	}
+	a.control = c
+	a.onStop("the control socket", ignoreClosed(c.Close))
+	return nil
+}
+
+// workersFor returns the worker of that sink, or all of them for no name.
+func (a *App) workersFor(sink string) ([]*worker, error) {
+	if sink == "" {
+		return a.workers, nil
+	}
+	i := slices.IndexFunc(a.workers, func(w *worker) bool { return w.name == sink })
+	if i < 0 {
+		return nil, server.Wrong(fmt.Errorf("no sink %q in the configuration of the daemon", sink))
+	}
+	return a.workers[i : i+1], nil
+}

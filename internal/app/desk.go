@@ -1,0 +1,40 @@
+package app
+
+import (
+	"context"
+
+	"github.com/filelessd/filelessd/internal/knowledge"
+	"github.com/filelessd/filelessd/internal/playbook"
+	"github.com/filelessd/filelessd/internal/server"
+	"github.com/filelessd/filelessd/internal/store"
+	"github.com/filelessd/filelessd/pkg/report"
+)
+
+// desk answers what only reads the log: for a running daemon, and where none runs.
+type desk struct {
+	log  reader
+	base *knowledge.Base
+	live *App // nil where no daemon runs
+}
+
+// reader is what the desk needs of the log.
+type reader interface {
+	EachState(ctx context.Context, cursor, kind string, f func(store.Change) error) error
+	Stats(ctx context.Context) (store.Stats, error)
+	Get(ctx context.Context, id string) (store.Record, error)
+}
+
+func (a *App) desk() *desk { return &desk{log: a.store, base: a.intake.base, live: a} }
+
+// reading are the calls that need no running daemon.
+func (d *desk) reading() map[string]server.Call {
+	return map[string]server.Call{
+		CommandDeadList: server.Answer(d.listDead),
+		CommandDeadShow: server.Answer(d.showDead),
+	}
+}
+
+// expand puts back what intake left out of the log, and adds what to do.
+func (d *desk) expand(r *report.Report) *report.Report {
+	return playbook.Expand(d.base.Complete(r))
+}
