@@ -70,6 +70,7 @@ type worker struct {
 type runningSource struct {
 	name, kind string
 	source.Source
+	watch *source.Watch
 }
 
 type cleanup struct {
@@ -208,7 +209,7 @@ func (a *App) openSource(ctx context.Context, c config.Source, stamp func() time
 	env := source.Env{
 		Name: c.Name, Log: a.log.With().Str("source", c.Name).Logger(), Stamp: stamp,
 		Rejected: func(reason string) { a.metrics.rejected.WithLabelValues(c.Name, reason).Inc() },
-		Offsets:  offsets{a.store, "source " + c.Name},
+		Offsets:  offsets{a.store, ownerOf(c.Name)},
 	}
 	s, err := open(ctx, c, env)
 	if err != nil {
@@ -217,7 +218,12 @@ func (a *App) openSource(ctx context.Context, c config.Source, stamp func() time
 	if closer, ok := s.(io.Closer); ok {
 		a.onStop("source "+c.Name, ignoreClosed(closer.Close))
 	}
-	a.sources = append(a.sources, &runningSource{c.Name, c.Type, s})
+	watch, err := a.watchSource(ctx, c, s)
+	if err != nil {
+		return err
+	}
+	a.sources = append(a.sources, &runningSource{c.Name, c.Type, s, watch})
+	a.metrics.watchSource(c.Name, s)
 	return nil
 }
 

@@ -74,6 +74,19 @@ func (m *metrics) ofSource(name string) *sourceMetrics {
 	return &sourceMetrics{m.received.WithLabelValues(name), m.duplicate.WithLabelValues(name)}
 }
 
+// watchSource adds what is read from a source's status at each scrape.
+func (m *metrics) watchSource(name string, s source.Source) {
+	m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "filelessd_source_up", Help: "0 while Falco does not answer, or its file can not be read.", ConstLabels: prometheus.Labels{"source": name},
+	}, func() float64 {
+		switch s.Status().State {
+		case "connecting", "waiting":
+			return 0
+		}
+		return 1
+	}))
+}
+
 // watchSink adds what is read from a sink's status at each scrape.
 func (m *metrics) watchSink(name string, w *deliver.Worker) {
 	labels := prometheus.Labels{"sink": name}

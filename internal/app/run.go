@@ -79,10 +79,11 @@ func (a *App) runSources(ctx context.Context, failed chan<- error) <-chan struct
 	return group(func(run func(func())) {
 		for _, s := range a.sources {
 			counters := a.metrics.ofSource(s.name)
+			run(func() { s.watch.Run(ctx) })
 			run(func() {
-				err := s.Run(ctx, func(ctx context.Context, events []event.Event) error {
+				err := s.Run(ctx, s.watch.Handle(func(ctx context.Context, events []event.Event) error {
 					return a.intake.handle(ctx, counters, events)
-				})
+				}))
 				if err != nil {
 					failed <- fmt.Errorf("source %s: %w", s.name, err)
 				}

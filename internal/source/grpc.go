@@ -71,7 +71,7 @@ func (g *GRPC) Probe(ctx context.Context) error {
 	if err != nil {
 		return errors.New(ExplainGRPC(err, g.config))
 	}
-	g.setPeer(c.peer)
+	g.setPeer(c.peer, 0)
 	return nil
 }
 
@@ -156,7 +156,7 @@ func (g *GRPC) announce(f *falco) {
 	}
 	f.announced, g.said = true, ""
 	g.enter("connected", "")
-	g.setPeer(f.peer)
+	g.setPeer(f.peer, f.pid())
 	g.env.Log.Info().Str("peer", f.peer).Str("address", g.config.Address).Msg("connected to Falco")
 }
 
@@ -171,10 +171,10 @@ func (g *GRPC) disconnected(err error) {
 	}
 }
 
-func (g *GRPC) setPeer(peer string) {
+func (g *GRPC) setPeer(peer string, process int) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.status.Peer = peer
+	g.status.Peer, g.status.Process = peer, process
 }
 
 // pause is how long to wait after the try-th failure in a row, from 0: half of it is chance, so

@@ -134,9 +134,10 @@ type falco struct {
 	versionErr error
 	announced  bool // as connected, since the version was asked
 
-	mu    sync.Mutex
-	dials int
-	cause error // why the last connection could not be made
+	mu      sync.Mutex
+	dials   int
+	process int   // that the last connection leads to; 0 for unknown
+	cause   error // why the last connection could not be made
 }
 
 func (g *GRPC) open() (*falco, error) {
@@ -149,7 +150,7 @@ func (g *GRPC) open() (*falco, error) {
 	f.channel, err = grpc.NewClient("passthrough:///localhost",
 		grpc.WithContextDialer(func(ctx context.Context, _ string) (net.Conn, error) {
 			conn, err := g.dial(ctx)
-			f.dialed(err)
+			f.dialed(conn, err)
 			return conn, err
 		}),
 		grpc.WithTransportCredentials(creds),
@@ -176,13 +177,20 @@ func (g *GRPC) open() (*falco, error) {
 
 func (f *falco) close() { _ = f.channel.Close() }
 
-func (f *falco) dialed(err error) {
+func (f *falco) dialed(conn net.Conn, err error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.cause = err
 	if err == nil {
 		f.dials++
+		f.process = processOf(conn)
 	}
+}
+
+func (f *falco) pid() int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.process
 }
 
 func (f *falco) failed(err error) {

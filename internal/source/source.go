@@ -37,6 +37,7 @@ type Status struct {
 	Since     time.Time `json:"since"` // when it came into that state
 	LastAlert time.Time `json:"last_alert"`
 	Peer      string    `json:"peer"`       // what it talks to: "Falco 0.43.1 (engine 0.58.0)"
+	Process   int       `json:"process"`    // of that, over a unix socket; 0 for unknown
 	LastError string    `json:"last_error"` // empty while all is well
 }
 
