@@ -8,7 +8,10 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/filelessd/filelessd/internal/deliver"
 	"github.com/filelessd/filelessd/internal/server"
@@ -43,11 +46,9 @@ type DeadDone struct {
 // shortestID is the shortest beginning that stands for an ID.
 const shortestID = 8
 
-func (q DeadQuery) check() error {
-	for _, id := range q.IDs {
-		if len(id) < shortestID {
-			return server.Wrongf("%q is too short for an id: want the whole id, or at least %d characters of its beginning", id, shortestID)
-		}
+func checkID(id string) error {
+	if len(id) < shortestID {
+		return server.Wrongf("%q is too short for an id: want the whole id, or at least %d characters of its beginning", id, shortestID)
 	}
 	return nil
 }
@@ -59,8 +60,10 @@ func (q DeadQuery) wants(id string, at time.Time) bool {
 
 // eachDead calls f with each letter that q wants, of the sinks that the log knows.
 func (d *desk) eachDead(ctx context.Context, q DeadQuery, f func(sink string, u deliver.Undelivered) error) error {
-	if err := q.check(); err != nil {
-		return err
+	for _, id := range q.IDs {
+		if err := checkID(id); err != nil {
+			return err
+		}
 	}
 	stats, err := d.log.Stats(ctx)
 	if err != nil {
@@ -72,7 +75,7 @@ func (d *desk) eachDead(ctx context.Context, q DeadQuery, f func(sink string, u 
 			continue
 		}
 		known = true
-		err := d.log.EachState(ctx, c.Name, deliver.KindDead, func(c2 store.Change) error {
+		err := d.eachState(ctx, c.Name, deliver.KindDead, func(c2 store.Change) error {
 			var u deliver.Undelivered
 			if err := json.Unmarshal(c2.Body, &u); err != nil {
 				u = deliver.Undelivered{ID: c2.Key, Error: "this dead letter can not be read: " + err.Error()}
@@ -135,100 +138,73 @@ func (d *desk) showDead(ctx context.Context, q DeadQuery) ([]DeadLetter, error) 
 		return nil
 	})
 	if err == nil && len(letters) == 0 && len(q.IDs) > 0 {
-		err = server.Wrongf("no dead letter %s", strings.Join(q.IDs, ", "))
+		err = fmt.Errorf("no dead letter %s", strings.Join(q.IDs, ", "))
 	}
 	return letters, err
 }
 
-// retryPiece is how many dead letters, and how many bytes of them, a sink takes back at once.
-const (
-	retryPiece = 128
-	retryBytes = 4 << 20
-)
-
 // retryDead puts dead letters back to their sinks.
 func (a *App) retryDead(ctx context.Context, q DeadQuery) (DeadDone, error) {
-	var done DeadDone
-	workers, err := a.workersFor(q.Sink)
-	if err != nil {
-		return done, err
-	}
-	for _, w := range workers {
-		q.Sink = w.name
-		if err := a.retryOf(ctx, w, q, &done); err != nil {
-			return done, fmt.Errorf("sink %s, after %d dead letters were put back: %w", w.name, done.Done, err)
-		}
-	}
+	done, err := a.eachLetter(ctx, q, (*deliver.Worker).Retry)
 	a.log.Info().Int("letters", done.Done).Int("left", done.Left).Msg("dead letters are tried again on command")
-	return done, noneFound(q, done)
-}
-
-func (a *App) retryOf(ctx context.Context, w *worker, q DeadQuery, done *DeadDone) error {
-	var piece []deliver.Undelivered
-	size := 0
-	flush := func() error {
-		taken := 0
-		if len(piece) > 0 && done.Left == 0 {
-			var err error
-			if taken, err = w.Retry(ctx, piece); err != nil {
-				return err
-			}
-		}
-		done.Done, done.Left = done.Done+taken, done.Left+len(piece)-taken
-		piece, size = piece[:0], 0
-		return nil
-	}
-	before := done.Left
-	done.Left = 0 // of this sink: another one's room says nothing about it
-	err := a.desk().eachDead(ctx, q, func(_ string, u deliver.Undelivered) error {
-		if json.Unmarshal(u.Report, new(report.Report)) != nil {
-			done.Unreadable++
-			return nil
-		}
-		piece = append(piece, u)
-		if size += len(u.Report); len(piece) == retryPiece || size >= retryBytes {
-			return flush()
-		}
-		return nil
-	})
-	err = errors.Join(err, flush())
-	done.Left += before
-	return err
+	return done, err
 }
 
 // dropDead forgets dead letters.
 func (a *App) dropDead(ctx context.Context, q DeadQuery) (DeadDone, error) {
-	var done DeadDone
+	return a.eachLetter(ctx, q, (*deliver.Worker).Drop)
+}
+
+// atOnce is how many letters are under way at a time: they share a sync of the disk.
+const atOnce = 64
+
+// eachLetter does something with each letter that q wants.
+func (a *App) eachLetter(ctx context.Context, q DeadQuery, do func(*deliver.Worker, context.Context, string) error) (DeadDone, error) {
+	var done, left, unreadable atomic.Int64
+	result := func() DeadDone {
+		return DeadDone{Done: int(done.Load()), Left: int(left.Load()), Unreadable: int(unreadable.Load())}
+	}
 	workers, err := a.workersFor(q.Sink)
 	if err != nil {
-		return done, err
+		return result(), err
 	}
 	for _, w := range workers {
 		q.Sink = w.name
-		var ids []string
-		err := a.desk().eachDead(ctx, q, func(_ string, u deliver.Undelivered) error {
+		var ids []string // all of them first: what is done changes what there is
+		if err := a.desk().eachDead(ctx, q, func(_ string, u deliver.Undelivered) error {
 			ids = append(ids, u.ID)
 			return nil
-		})
-		if err != nil {
-			return done, err
+		}); err != nil {
+			return result(), err
 		}
-		if len(ids) == 0 {
-			continue
+		var all errgroup.Group
+		all.SetLimit(atOnce)
+		for _, id := range ids {
+			all.Go(func() error {
+				switch err := do(w.Worker, ctx, id); {
+				case err == nil:
+					done.Add(1)
+				case errors.Is(err, deliver.ErrNoRoom):
+					left.Add(1)
+				case errors.Is(err, deliver.ErrNoReport):
+					unreadable.Add(1)
+				case !errors.Is(err, deliver.ErrNoDeadLetter): // or another command was faster
+					return fmt.Errorf("sink %s: %w", w.name, err)
+				}
+				return nil
+			})
 		}
-		n, err := w.Drop(ctx, ids)
-		if err != nil {
-			return done, fmt.Errorf("sink %s: %w", w.name, err)
+		if err := all.Wait(); err != nil {
+			return result(), fmt.Errorf("after %d dead letters: %w", done.Load(), err)
 		}
-		done.Done += n
 	}
-	return done, noneFound(q, done)
+	return result(), noneFound(q, result())
 }
 
 // noneFound is an error where somebody named letters that are not there.
 func noneFound(q DeadQuery, done DeadDone) error {
 	if done.Done+done.Left+done.Unreadable == 0 && len(q.IDs) > 0 {
-		return server.Wrongf("no dead letter %s", strings.Join(q.IDs, ", "))
+		return fmt.Errorf("no dead letter %s", strings.Join(q.IDs, ", "))
 	}
 	return nil
 }

@@ -19,7 +19,7 @@ type desk struct {
 
 // reader is what the desk needs of the log.
 type reader interface {
-	EachState(ctx context.Context, cursor, kind string, f func(store.Change) error) error
+	CursorState(ctx context.Context, cursor, kind, from string, limit int) ([]store.Change, error)
 	Stats(ctx context.Context) (store.Stats, error)
 	Get(ctx context.Context, id string) (store.Record, error)
 }
@@ -31,6 +31,26 @@ func (d *desk) reading() map[string]server.Call {
 	return map[string]server.Call{
 		CommandDeadList: server.Answer(d.listDead),
 		CommandDeadShow: server.Answer(d.showDead),
+	}
+}
+
+// eachState calls f with what a cursor keeps of one kind, a part at a time.
+func (d *desk) eachState(ctx context.Context, cursor, kind string, f func(store.Change) error) error {
+	const page = 64
+	for from := ""; ; {
+		some, err := d.log.CursorState(ctx, cursor, kind, from, page)
+		if err != nil {
+			return err
+		}
+		for _, c := range some {
+			if err := f(c); err != nil {
+				return err
+			}
+		}
+		if len(some) < page {
+			return nil
+		}
+		from = some[page-1].Key + "\x00"
 	}
 }
 

@@ -45,7 +45,7 @@ func (in *intake) handle(ctx context.Context, source *sourceMetrics, events []ev
 	var piece []store.Record
 	bytes := 0
 	for i := range events {
-		record, ok, err := in.record(&events[i])
+		record, ok, err := in.record(&events[i], source.name)
 		if err != nil {
 			in.metrics.lost.WithLabelValues("panic").Inc()
 			in.log.Error().Err(err).Str("id", events[i].ID()).Msg("an alert could not be analysed; this is a mistake of filelessd")
@@ -89,9 +89,19 @@ func (in *intake) append(ctx context.Context, source *sourceMetrics, records []s
 	return nil
 }
 
+// sourceKey is a key of the log's bodies that is no part of a report: where the alert came from first.
+// Readers of reports pass over it.
+const sourceKey = `,"_source":"`
+
+// withSource adds the source's name, which has no character that JSON would escape, to the body.
+func withSource(body []byte, source string) []byte {
+	body = append(body[:len(body)-1], sourceKey...)
+	return append(append(body, source...), `"}`...)
+}
+
 // record analyses e; ok is false if e is not fileless execution. A panic is an error: it must not
 // cost the alerts beside it.
-func (in *intake) record(e *event.Event) (r store.Record, ok bool, err error) {
+func (in *intake) record(e *event.Event, source string) (r store.Record, ok bool, err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			err = fmt.Errorf("panic: %v\n%s", p, debug.Stack())
@@ -108,7 +118,7 @@ func (in *intake) record(e *event.Event) (r store.Record, ok bool, err error) {
 	if err != nil {
 		return store.Record{}, false, err
 	}
-	return store.Record{ID: analysed.ID, At: when(e), Body: body, Value: analysed}, true, nil
+	return store.Record{ID: analysed.ID, At: when(e), Body: withSource(body, source), Value: analysed}, true, nil
 }
 
 // when is the time that takes part in the alert's ID.

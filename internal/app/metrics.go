@@ -61,7 +61,10 @@ func (m *metrics) startTechniques(base *knowledge.Base) {
 }
 
 // sourceMetrics are the counters of one source that every batch touches.
-type sourceMetrics struct{ received, duplicate prometheus.Counter }
+type sourceMetrics struct {
+	name                string
+	received, duplicate prometheus.Counter
+}
 
 func (m *metrics) startSource(name string) {
 	m.ofSource(name)
@@ -71,7 +74,7 @@ func (m *metrics) startSource(name string) {
 }
 
 func (m *metrics) ofSource(name string) *sourceMetrics {
-	return &sourceMetrics{m.received.WithLabelValues(name), m.duplicate.WithLabelValues(name)}
+	return &sourceMetrics{name, m.received.WithLabelValues(name), m.duplicate.WithLabelValues(name)}
 }
 
 // watchSource adds what is read from a source's status at each scrape.

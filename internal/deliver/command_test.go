@@ -2,10 +2,7 @@ package deliver
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
-	"slices"
-	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -20,24 +17,16 @@ var errNo = sink.Permanent(errors.New("no"))
 
 func refuse(context.Context, *report.Report) error { return errNo }
 
-// letters returns the dead letters as the log has them.
-func (b *bench) letters() []Undelivered {
+// letters returns the IDs of the dead letters as the log has them.
+func (b *bench) letters() (ids []string) {
 	b.t.Helper()
-	b.log.mu.Lock()
-	defer b.log.mu.Unlock()
-	var all []Undelivered
-	for key, body := range b.log.state["s"] {
-		if key[0] != KindDead {
-			continue
-		}
-		var u Undelivered
-		if err := json.Unmarshal(body, &u); err != nil {
-			b.t.Fatal(err)
-		}
-		all = append(all, u)
+	if err := b.worker.DeadLetters(b.t.Context(), func(u Undelivered) error {
+		ids = append(ids, u.ID)
+		return nil
+	}); err != nil {
+		b.t.Fatal(err)
 	}
-	slices.SortFunc(all, func(a, b Undelivered) int { return strings.Compare(a.ID, b.ID) })
-	return all
+	return ids
 }
 
 // TestRetryDeadLetters: what was refused goes out under the same ID once the receiver takes it, and
@@ -53,17 +42,18 @@ func TestRetryDeadLetters(t *testing.T) {
 		if len(dead) != 3 || b.worker.Status().Dead != 3 {
 			t.Fatalf("%+v", dead)
 		}
-		n, err := b.worker.Retry(t.Context(), dead[:1])
-		if n != 1 || err != nil {
-			t.Errorf("%d, %v", n, err)
+		if err := b.worker.Retry(t.Context(), dead[0]); err != nil {
+			t.Error(err)
 		}
 		settle()
 		if diff := cmp.Diff([]string{id(1), id(2), id(3)}, b.log.kept(KindDead)); diff != "" {
 			t.Error("refused again:", diff)
 		}
 		b.sink.set(nil)
-		if n, err := b.worker.Retry(t.Context(), dead[:2]); n != 2 || err != nil {
-			t.Errorf("%d, %v", n, err)
+		for _, id := range dead[:2] {
+			if err := b.worker.Retry(t.Context(), id); err != nil {
+				t.Error(err)
+			}
 		}
 		// On the disk when Retry returns: no longer dead, and not forgotten.
 		if diff := cmp.Diff([]string{id(3)}, b.log.kept(KindDead)); diff != "" {
@@ -73,22 +63,24 @@ func TestRetryDeadLetters(t *testing.T) {
 		if diff := cmp.Diff([]string{id(1), id(2)}, sorted(b.sink.taken())); diff != "" {
 			t.Error(diff)
 		}
-		// A second command that had read them before does not deliver them twice.
-		if n, err := b.worker.Retry(t.Context(), dead[:2]); n != 2 || err != nil {
-			t.Errorf("%d, %v", n, err)
+		if err := b.worker.Retry(t.Context(), dead[0]); !errors.Is(err, ErrNoDeadLetter) {
+			t.Errorf("a second time: %v", err)
 		}
 		settle()
 		if n := len(b.sink.taken()); n != 2 {
 			t.Errorf("%d deliveries", n)
 		}
-		if n, err := b.worker.Drop(t.Context(), []string{id(3), id(1), "?"}); n != 1 || err != nil {
-			t.Errorf("%d dropped, %v", n, err)
+		if err := b.worker.Drop(t.Context(), id(3)); err != nil {
+			t.Error(err)
+		}
+		if err := b.worker.Drop(t.Context(), id(3)); !errors.Is(err, ErrNoDeadLetter) {
+			t.Errorf("dropped twice: %v", err)
 		}
 		if kept := b.log.kept(KindDead); kept != nil || b.worker.Status().Dead != 0 {
 			t.Errorf("%v", kept)
 		}
 		b.stop()
-		if _, err := b.worker.Drop(t.Context(), []string{id(3)}); !errors.Is(err, ErrStopped) {
+		if err := b.worker.Drop(t.Context(), id(3)); !errors.Is(err, ErrStopped) {
 			t.Errorf("after the end: %v", err)
 		}
 	})
@@ -103,7 +95,7 @@ func TestRetryKeepsOverACrash(t *testing.T) {
 		b.log.append(newReports(1, 1)...)
 		settle()
 		b.sink.set(down)
-		if _, err := b.worker.Retry(t.Context(), b.letters()); err != nil {
+		if err := b.worker.Retry(t.Context(), id(1)); err != nil {
 			t.Fatal(err)
 		}
 		settle()
@@ -130,9 +122,17 @@ func TestRetryIsBounded(t *testing.T) {
 		synctest.Wait()
 		b.sink.set(func(ctx context.Context, _ *report.Report) error { <-ctx.Done(); return ctx.Err() })
 		dead := b.letters()
-		n, err := b.worker.Retry(t.Context(), dead)
-		if n != mostParked || err != nil {
-			t.Errorf("%d of %d, %v", n, len(dead), err)
+		n := 0
+		for _, id := range dead {
+			switch err := b.worker.Retry(t.Context(), id); {
+			case err == nil:
+				n++
+			case !errors.Is(err, ErrNoRoom):
+				t.Fatal(err)
+			}
+		}
+		if n != mostParked {
+			t.Errorf("%d of %d", n, len(dead))
 		}
 		synctest.Wait()
 		if s := b.worker.Status(); s.Parked != mostParked || s.Dead != all-mostParked {

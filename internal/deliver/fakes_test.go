@@ -1,6 +1,7 @@
 package deliver
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -47,7 +48,7 @@ func (l *memoryLog) append(reports ...*report.Report) {
 	l.more = make(chan struct{})
 }
 
-func (l *memoryLog) OpenCursor(_ context.Context, name string, start store.Start) (uint64, []store.Change, error) {
+func (l *memoryLog) OpenCursor(_ context.Context, name string, start store.Start, but ...string) (uint64, []store.Change, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if _, ok := l.cursors[name]; !ok {
@@ -58,10 +59,31 @@ func (l *memoryLog) OpenCursor(_ context.Context, name string, start store.Start
 		}
 	}
 	var state []store.Change
-	for key, body := range l.state[name] {
-		state = append(state, store.Change{Kind: key[0], Key: key[1], Body: body})
+	for _, c := range sortedState(l.state[name]) {
+		if !slices.Contains(but, c.Kind) {
+			state = append(state, c)
+		}
 	}
 	return l.cursors[name], state, nil
+}
+
+func sortedState(kept map[[2]string][]byte) (state []store.Change) {
+	for key, body := range kept {
+		state = append(state, store.Change{Kind: key[0], Key: key[1], Body: body})
+	}
+	slices.SortFunc(state, func(a, b store.Change) int { return cmp.Or(cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Key, b.Key)) })
+	return state
+}
+
+func (l *memoryLog) CursorState(_ context.Context, cursor, kind, from string, limit int) ([]store.Change, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	state := slices.DeleteFunc(sortedState(l.state[cursor]), func(c store.Change) bool { return c.Kind != kind || c.Key < from })
+	return state[:min(limit, len(state))], nil
+}
+
+func (l *memoryLog) CountCursorState(_ context.Context, _, kind string) (int, error) {
+	return len(l.kept(kind)), nil
 }
 
 func (l *memoryLog) Read(ctx context.Context, after uint64, limit int) ([]store.Record, error) {
@@ -226,7 +248,7 @@ func (b *bench) start() {
 		b.t.Fatal(err)
 	}
 	b.worker, err = New(b.t.Context(), Options{
-		Name: "s", Sink: b.sink, Policy: b.policy, When: program, Log: b.log,
+		Name: "s", Sink: b.sink, Policy: b.policy, When: program, Log: b.log, State: b.log,
 		Metrics: NewMetrics(prometheus.NewRegistry()), Logger: zerolog.Nop(),
 		DeadBytes: b.deadBytes, Dropped: func() { b.dropped++ },
 	})

@@ -11,7 +11,8 @@ import (
 	"github.com/filelessd/filelessd/pkg/sink"
 )
 
-const kindParked = "parked"
+// KindParked is the kind of state that parked reports are kept as, each an Undelivered under its ID.
+const KindParked = "parked"
 
 // mostParkedPause is the longest pause between tries of a parked report.
 const mostParkedPause = time.Hour
@@ -46,7 +47,7 @@ func (w *Worker) park(i *item, err error) {
 	w.makeParkedRoom(len(i.record.Body))
 	p := w.setAside(i, undelivered(i.record, i.failures, i.first, now, err))
 	p.Next = now.Add(w.parkedPause(p, err))
-	w.remember(kindParked, &p.Undelivered)
+	w.remember(KindParked, &p.Undelivered)
 	for len(w.chains[i.about]) > 0 {
 		w.follow(w.chains[i.about][0])
 	}
@@ -56,7 +57,7 @@ func (w *Worker) park(i *item, err error) {
 // has gone.
 func (w *Worker) follow(i *item) {
 	p := w.setAside(i, undelivered(i.record, 0, time.Time{}, time.Time{}, errBehindParked))
-	w.remember(kindParked, &p.Undelivered)
+	w.remember(KindParked, &p.Undelivered)
 }
 
 func (w *Worker) setAside(i *item, u Undelivered) *parked {
@@ -168,7 +169,7 @@ func (w *Worker) finishParked(r result) {
 		w.noteFailure(r.err, now)
 		p.Error = r.err.Error()
 		p.Next = now.Add(w.parkedPause(p, r.err))
-		w.remember(kindParked, &p.Undelivered)
+		w.remember(KindParked, &p.Undelivered)
 		if w.breaker.open {
 			w.failing(r.err, now)
 		}
@@ -177,7 +178,7 @@ func (w *Worker) finishParked(r result) {
 
 func (w *Worker) unpark(p *parked) {
 	w.forgetParked(p)
-	w.changes = append(w.changes, store.Change{Kind: kindParked, Key: p.ID})
+	w.changes = append(w.changes, store.Change{Kind: KindParked, Key: p.ID})
 }
 
 func (w *Worker) restoreParked(c store.Change) {

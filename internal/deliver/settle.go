@@ -9,10 +9,10 @@ import (
 
 // settlement is the end of one attempt to move the cursor.
 type settlement struct {
-	upTo     uint64
-	changes  []store.Change
-	watchers []chan error // who waits for the changes
-	err      error
+	upTo    uint64
+	changes []store.Change
+	waiters []waiter // for the changes
+	err     error
 }
 
 // settleTimeout bounds one attempt. That one was cut short does no harm: it is repeated.
@@ -27,16 +27,15 @@ func (w *Worker) settle() {
 		return
 	}
 	if upTo == w.settled && len(w.changes) == 0 {
-		w.tell(nil)
 		return
 	}
-	changes, watchers := w.changes, w.watchers
-	w.changes, w.watchers = nil, nil
+	changes, waiters := w.changes, w.waiters
+	w.changes, w.waiters = nil, nil
 	w.settling = true
 	go func() {
 		ctx, cancel := context.WithTimeout(context.Background(), settleTimeout)
 		defer cancel()
-		w.settles <- settlement{upTo, changes, watchers, w.Log.Settle(ctx, w.Name, upTo, changes...)}
+		w.settles <- settlement{upTo, changes, waiters, w.Log.Settle(ctx, w.Name, upTo, changes...)}
 	}()
 }
 
@@ -44,7 +43,7 @@ func (w *Worker) settledUpTo(s settlement) {
 	w.settling = false
 	if s.err != nil {
 		w.changes = append(s.changes, w.changes...)
-		w.watchers = append(s.watchers, w.watchers...)
+		w.waiters = append(s.waiters, w.waiters...)
 		if w.settleFailures++; w.settleFailures == 1 {
 			w.Logger.Error().Err(s.err).Msg("can not save how far the sink is; trying again")
 		}
@@ -56,15 +55,12 @@ func (w *Worker) settledUpTo(s settlement) {
 	}
 	w.settleFailures = 0
 	w.settled = max(w.settled, s.upTo)
-	for _, watcher := range s.watchers {
-		watcher <- nil
-	}
+	w.tell(s.waiters)
 }
 
-// tell answers those who wait for the changes; each watcher has room for its answer.
-func (w *Worker) tell(err error) {
-	for _, watcher := range w.watchers {
-		watcher <- err
+func (w *Worker) tell(waiters []waiter) {
+	for _, told := range waiters {
+		told.then()
+		close(told.done)
 	}
-	w.watchers = nil
 }

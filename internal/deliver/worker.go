@@ -17,7 +17,7 @@ import (
 
 // Log is what a worker needs of the log.
 type Log interface {
-	OpenCursor(ctx context.Context, name string, start store.Start) (pos uint64, state []store.Change, err error)
+	OpenCursor(ctx context.Context, name string, start store.Start, but ...string) (pos uint64, state []store.Change, err error)
 	Read(ctx context.Context, after uint64, limit int) ([]store.Record, error)
 	Settle(ctx context.Context, cursor string, upTo uint64, changes ...store.Change) error
 	LastSeq() uint64
@@ -45,6 +45,7 @@ type Options struct {
 	Policy  Policy
 	When    *when.Program // nil for every report
 	Log     Log
+	State   State // of the same log
 	Metrics *Metrics
 	Logger  zerolog.Logger
 	// Expand fills in what is a pure function of the stored report. It must not change its
@@ -87,9 +88,10 @@ type Worker struct {
 	settleFailures int
 	settleAfter    time.Time
 
-	commands chan func()   // of operators, to be run by Run
-	ended    chan struct{} // closed when Run has returned
-	watchers []chan error  // who waits for what is in changes to be on the disk
+	commands  chan func()     // to be run where all the state is
+	over      chan struct{}   // closed when Run has ended
+	waiters   []waiter        // for what is to be settled
+	takenDead map[string]bool // dead letters that are none any more, once that is settled
 
 	mu      sync.Mutex // for what others read:
 	status  Status
@@ -110,11 +112,11 @@ func New(ctx context.Context, o Options) (*Worker, error) {
 		Options: o, settled: pos, read: pos, chains: map[string][]*item{}, parked: map[string]*parked{},
 		abouts: map[string]int{}, early: map[uint64]bool{},
 		results: make(chan result, o.Policy.Concurrency), settles: make(chan settlement, 1),
-		commands: make(chan func()), ended: make(chan struct{}),
+		commands: make(chan func()), over: make(chan struct{}), takenDead: map[string]bool{},
 	}
 	for _, c := range state {
 		switch c.Kind {
-		case kindParked:
+		case KindParked:
 			w.restoreParked(c)
 		case kindBreaker:
 			w.breaker.restore(c.Body)
@@ -132,7 +134,7 @@ func New(ctx context.Context, o Options) (*Worker, error) {
 // Run delivers until drain is closed and everything is delivered, or until ctx ends. A delivery
 // that ctx cuts short is repeated at the next start.
 func (w *Worker) Run(ctx context.Context, drain <-chan struct{}) error {
-	defer close(w.ended)
+	defer close(w.over)
 	feed := make(chan []store.Record)
 	feedCtx, stopFeed := context.WithCancel(ctx)
 	var feeding sync.WaitGroup
@@ -235,14 +237,15 @@ func (w *Worker) stop() error {
 	w.advance()
 	defer w.publish()
 	if w.position() == w.settled && len(w.changes) == 0 {
-		w.tell(nil)
 		return nil
 	}
 	// The context of the run may be over, but what was delivered should be known at the next start.
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
 	defer cancel()
 	err := w.Log.Settle(ctx, w.Name, w.position(), w.changes...)
-	w.tell(err)
+	if err == nil {
+		w.tell(w.waiters)
+	}
 	return err
 }
 

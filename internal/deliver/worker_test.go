@@ -132,7 +132,7 @@ func TestOutage(t *testing.T) {
 		if diff := cmp.Diff(ids(1, 1000), sorted(b.sink.taken())); diff != "" {
 			t.Error(diff)
 		}
-		if len(b.log.kept(kindBreaker))+len(b.log.kept(KindDead))+len(b.log.kept(kindParked)) > 0 {
+		if len(b.log.kept(kindBreaker))+len(b.log.kept(KindDead))+len(b.log.kept(KindParked)) > 0 {
 			t.Errorf("left behind: %v", b.log.state)
 		}
 	})
@@ -158,7 +158,7 @@ func TestPoison(t *testing.T) {
 		if diff := cmp.Diff(ids(2, 100), b.sink.taken()); diff != "" {
 			t.Error(diff)
 		}
-		if diff := cmp.Diff([]string{id(1)}, b.log.kept(kindParked)); diff != "" {
+		if diff := cmp.Diff([]string{id(1)}, b.log.kept(KindParked)); diff != "" {
 			t.Error(diff)
 		}
 		if s := b.worker.Status(); s.Parked != 1 || s.BreakerOpen || s.Backlog != 1 {
@@ -166,8 +166,8 @@ func TestPoison(t *testing.T) {
 		}
 		time.Sleep(80 * time.Hour)
 		b.stop()
-		if got := b.log.kept(KindDead); len(got) != 1 || len(b.log.kept(kindParked)) != 0 {
-			t.Errorf("dead %v, parked %v", got, b.log.kept(kindParked))
+		if got := b.log.kept(KindDead); len(got) != 1 || len(b.log.kept(KindParked)) != 0 {
+			t.Errorf("dead %v, parked %v", got, b.log.kept(KindParked))
 		}
 		tries := b.sink.triesOf(id(1))
 		if tried := tries[len(tries)-1].at.Sub(tries[0].at); tried < 72*time.Hour || tried > 74*time.Hour || len(tries) > 200 {
@@ -496,8 +496,8 @@ func TestAnyFaults(t *testing.T) {
 			if twice -= len(ends); twice > restarts*window {
 				t.Errorf("seed %d: %d repeated by %d restarts", seed, twice, restarts)
 			}
-			if b.log.cursor() != uint64(last) || len(b.log.kept(kindParked)) > 0 {
-				t.Errorf("seed %d: cursor %d of %d, parked %v", seed, b.log.cursor(), last, b.log.kept(kindParked))
+			if b.log.cursor() != uint64(last) || len(b.log.kept(KindParked)) > 0 {
+				t.Errorf("seed %d: cursor %d of %d, parked %v", seed, b.log.cursor(), last, b.log.kept(KindParked))
 			}
 		})
 	}

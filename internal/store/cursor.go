@@ -29,9 +29,11 @@ type cursor struct {
 // OpenCursor returns the position of a cursor and the state that was settled with it. A name that
 // is not known becomes a new cursor at start, and is on the disk before OpenCursor returns.
 //
+// State of the kinds in but is left out: CursorState has it, a part at a time.
+//
 // From now on the cursor is in use: it is kept, and holds records back, until 24 hours after
 // CloseCursor or the end of the process.
-func (l *Log) OpenCursor(ctx context.Context, name string, start Start) (pos uint64, state []Change, err error) {
+func (l *Log) OpenCursor(ctx context.Context, name string, start Start, but ...string) (pos uint64, state []Change, err error) {
 	if name == "" {
 		return 0, nil, errors.New("open cursor: no name")
 	}
@@ -39,7 +41,7 @@ func (l *Log) OpenCursor(ctx context.Context, name string, start Start) (pos uin
 	var kept []Change
 	r := &request{size: len(name), run: func(b *batch) (err error) {
 		if at, err = l.writer.useCursor(b, name, start, time.Now()); err == nil {
-			kept, err = l.stateOf(l.writer.readState, ofCursor, name)
+			kept, err = l.stateOf(l.writer.readState, but, ofCursor, name)
 		}
 		return err
 	}}

@@ -123,6 +123,7 @@ func (s *span) add(rec Record, limit int) (full bool) {
 type reader struct {
 	db                             *conn
 	behind, one, next, byID, state *stmt
+	someState, countState          *stmt
 }
 
 func openReader(path string) (*reader, error) {
@@ -137,6 +138,9 @@ func openReader(path string) (*reader, error) {
 		&r.next:   "SELECT seq FROM records WHERE seq > ? ORDER BY seq LIMIT 1",
 		&r.byID:   selectByID,
 		&r.state:  selectState,
+
+		&r.someState:  selectSomeState,
+		&r.countState: "SELECT count(*) FROM state WHERE scope = ? AND owner = ? AND kind = ?",
 	})
 	if err != nil {
 		return nil, errors.Join(err, db.Close())

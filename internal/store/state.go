@@ -16,7 +16,7 @@ const (
 // LoadState returns the state that SaveState left for owner, in the order of kind and key.
 func (l *Log) LoadState(ctx context.Context, owner string) (state []Change, err error) {
 	err = l.reading(ctx, func(r *reader) (err error) {
-		state, err = l.stateOf(r.state, ofOther, owner)
+		state, err = l.stateOf(r.state, nil, ofOther, owner)
 		return err
 	})
 	if err != nil {
@@ -52,14 +52,25 @@ func (w *writer) saveState(scope, owner string, changes []Change) error {
 	return nil
 }
 
-// stateOf reads the state of one owner. What is damaged is left out and reported.
-func (l *Log) stateOf(read *stmt, scope, owner string) (state []Change, err error) {
+// stateOf reads the state of one owner, without the kinds in but; more are further arguments of read.
+// What is damaged is left out and reported.
+func (l *Log) stateOf(read *stmt, but []string, scope, owner string, more ...any) (state []Change, err error) {
 	err = read.each(func(row []driver.Value) error {
-		if c, ok := l.stateIn(row, scope, owner); ok {
-			state = append(state, c)
+		kind, ok1 := row[0].(string)
+		key, ok2 := row[1].(string)
+		sum, ok3 := row[2].(int64)
+		body, ok4 := row[3].([]byte)
+		if slices.Contains(but, kind) {
+			return nil
 		}
+		c := Change{kind, key, notNil(body)}
+		if !ok1 || !ok2 || !ok3 || !ok4 || int64(stateSum(owner, c)) != sum {
+			l.notify.damage(0, fmt.Errorf("%s: state %.64q of %s %q: %w", l.path, kind+"/"+key, scope, owner, ErrDamaged))
+			return nil
+		}
+		state = append(state, c)
 		return nil
-	}, scope, owner)
+	}, append([]any{scope, owner}, more...)...)
 	return state, err
 }
 

@@ -8,6 +8,8 @@ const (
 	// alone is looked up for a person, who asks for what is recent.
 	selectByID  = selectRecord + "seq = (SELECT seq FROM records INDEXED BY records_at_id WHERE id = ? ORDER BY at DESC LIMIT 1)"
 	selectState = "SELECT kind, key, crc, body FROM state WHERE scope = ? AND owner = ? ORDER BY kind, key"
+
+	selectSomeState = "SELECT kind, key, crc, body FROM state WHERE scope = ? AND owner = ? AND kind = ? AND key >= ? ORDER BY key LIMIT ?"
 )
 
 // statements are what the writer does to the database, compiled once.

@@ -33,7 +33,7 @@ type Records interface {
 
 // Cursors is what is settled and saved.
 type Cursors interface {
-	OpenCursor(ctx context.Context, name string, start store.Start) (pos uint64, state []store.Change, err error)
+	OpenCursor(ctx context.Context, name string, start store.Start, but ...string) (pos uint64, state []store.Change, err error)
 	Settle(ctx context.Context, cursor string, upTo uint64, changes ...store.Change) error
 	LoadState(ctx context.Context, owner string) ([]store.Change, error)
 	SaveState(ctx context.Context, owner string, changes ...store.Change) error
