@@ -110,7 +110,7 @@ func (l *memoryLog) Read(ctx context.Context, after uint64, limit int) ([]store.
 	}
 }
 
-func (l *memoryLog) Settle(_ context.Context, cursor string, upTo uint64, changes ...store.Change) error {
+func (l *memoryLog) Settle(_ context.Context, cursor string, s store.Settlement) error {
 	time.Sleep(20 * time.Millisecond) // as a disk
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -118,8 +118,8 @@ func (l *memoryLog) Settle(_ context.Context, cursor string, upTo uint64, change
 		return l.fail
 	}
 	l.settles++
-	l.cursors[cursor] = max(l.cursors[cursor], upTo)
-	for _, c := range changes {
+	l.cursors[cursor] = max(l.cursors[cursor], s.UpTo)
+	for _, c := range s.Changes {
 		if c.Body == nil {
 			delete(l.state[cursor], [2]string{c.Kind, c.Key})
 		} else {

@@ -35,7 +35,8 @@ func (w *Worker) settle() {
 	go func() {
 		ctx, cancel := context.WithTimeout(context.Background(), settleTimeout)
 		defer cancel()
-		w.settles <- settlement{upTo, changes, waiters, w.Log.Settle(ctx, w.Name, upTo, changes...)}
+		err := w.Log.Settle(ctx, w.Name, store.Settlement{UpTo: upTo, Changes: changes})
+		w.settles <- settlement{upTo, changes, waiters, err}
 	}()
 }
 

@@ -19,7 +19,7 @@ import (
 type Log interface {
 	OpenCursor(ctx context.Context, name string, start store.Start, but ...string) (pos uint64, state []store.Change, err error)
 	Read(ctx context.Context, after uint64, limit int) ([]store.Record, error)
-	Settle(ctx context.Context, cursor string, upTo uint64, changes ...store.Change) error
+	Settle(ctx context.Context, cursor string, s store.Settlement) error
 	LastSeq() uint64
 }
 
@@ -242,7 +242,7 @@ func (w *Worker) stop() error {
 	// The context of the run may be over, but what was delivered should be known at the next start.
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
 	defer cancel()
-	err := w.Log.Settle(ctx, w.Name, w.position(), w.changes...)
+	err := w.Log.Settle(ctx, w.Name, store.Settlement{UpTo: w.position(), Changes: w.changes})
 	if err == nil {
 		w.tell(w.waiters)
 	}

@@ -1,11 +1,13 @@
 package store_test
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
 	"fmt"
 	"math/rand/v2"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -157,4 +159,63 @@ func BenchmarkAppendFilled(b *testing.B) {
 		add()
 	}
 	stop()
+}
+
+// BenchmarkSettle has four cursors follow 16 who append, and settle what they read as a worker does:
+// without and with the outcome of each record.
+func BenchmarkSettle(b *testing.B) {
+	for _, with := range []bool{false, true} {
+		b.Run(fmt.Sprintf("outcomes=%v", with), func(b *testing.B) {
+			l := open(b, b.TempDir(), store.DefaultConfig())
+			ctx, cancel := context.WithCancel(b.Context())
+			var following sync.WaitGroup
+			for c := range 4 {
+				name := fmt.Sprint("sink", c)
+				if _, _, err := l.OpenCursor(ctx, name, store.StartOldest); err != nil {
+					b.Fatal(err)
+				}
+				following.Go(func() { follow(ctx, b, l, name, with) })
+			}
+			body := report4k(0).Body
+			var n atomic.Int64
+			b.SetParallelism(8) // times GOMAXPROCS
+			stop := measureCPU(b, 1)
+			b.ResetTimer()
+			b.RunParallel(func(pb *testing.PB) {
+				for pb.Next() {
+					i := n.Add(1)
+					if _, err := l.Append(ctx, store.Record{ID: id(int(i)), At: time.Unix(0, i), Body: body}); err != nil {
+						b.Error(err)
+						return
+					}
+				}
+			})
+			stop()
+			cancel()
+			following.Wait()
+		})
+	}
+}
+
+func follow(ctx context.Context, b *testing.B, l *store.Log, name string, with bool) {
+	for pos := uint64(0); ; {
+		recs, err := l.Read(ctx, pos, 256)
+		if err == nil {
+			pos = recs[len(recs)-1].Seq
+			s := store.Settlement{UpTo: pos}
+			for i, r := range recs {
+				if with {
+					at := r.Time.Add(time.Duration(i) * 317 * time.Microsecond)
+					s.Outcomes = append(s.Outcomes, store.Outcome{Seq: r.Seq, At: at, Attempts: 1, Result: "delivered", Detail: "200 OK"})
+				}
+			}
+			err = l.Settle(ctx, name, s)
+		}
+		if err != nil {
+			if ctx.Err() == nil {
+				b.Error(err)
+			}
+			return
+		}
+	}
 }

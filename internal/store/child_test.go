@@ -88,7 +88,7 @@ func childAppender(dir string) error {
 			recs, err := l.Read(ctx, pos, 10)
 			if err == nil {
 				pos = recs[len(recs)-1].Seq
-				err = l.Settle(ctx, "c", pos, store.Change{Kind: "at", Key: "x", Body: fmt.Append(nil, pos)})
+				err = l.Settle(ctx, "c", store.Settlement{UpTo: pos, Changes: []store.Change{{Kind: "at", Key: "x", Body: fmt.Append(nil, pos)}}})
 			}
 			if err != nil {
 				failed <- err

@@ -3,9 +3,10 @@ package store
 import (
 	"context"
 	"database/sql/driver"
+	"encoding/binary"
 	"errors"
 	"fmt"
-	"slices"
+	"hash/crc32"
 	"time"
 )
 
@@ -21,9 +22,21 @@ const (
 
 // cursor is what is known of one in memory.
 type cursor struct {
-	pos  uint64
+	place
 	seen time.Time
 	open bool
+}
+
+// place is the part of a cursor that has a checksum: a position that a flipped bit has moved must
+// not pass for one.
+type place struct {
+	pos uint64
+	id  int64 // stands for the name in outcomes, and is never given to another
+}
+
+func (p place) sum(name string) int64 {
+	b := binary.LittleEndian.AppendUint64([]byte(name), p.pos)
+	return int64(crc32.Checksum(binary.LittleEndian.AppendUint64(b, uint64(p.id)), castagnoli))
 }
 
 // OpenCursor returns the position of a cursor and the state that was settled with it. A name that
@@ -53,24 +66,26 @@ func (l *Log) OpenCursor(ctx context.Context, name string, start Start, but ...s
 
 // useCursor finds or makes a cursor, and marks it as in use.
 func (w *writer) useCursor(b *batch, name string, start Start, now time.Time) (pos uint64, err error) {
-	pos, known, err := w.position(name)
+	p, known, err := w.place(name)
 	if err != nil {
 		return 0, err
 	}
 	if known {
 		_, err = w.seenCursor.exec(now.UnixMilli(), name)
 	} else {
-		if pos = b.last; start == StartOldest {
-			pos = w.log.pruned
+		if p.pos = b.last; start == StartOldest {
+			p.pos = w.log.pruned
 		}
-		_, err = w.putCursor.exec(name, int64(pos), now.UnixMilli())
+		if p.id, err = w.cursorID(); err == nil {
+			_, err = w.putCursor.exec(name, int64(p.pos), now.UnixMilli(), p.id, p.sum(name))
+		}
 	}
 	b.after(func() {
 		w.log.mu.Lock()
 		defer w.log.mu.Unlock()
-		w.log.cursors[name] = &cursor{pos, now, true}
+		w.log.cursors[name] = &cursor{p, now, true}
 	})
-	return pos, err
+	return p.pos, err
 }
 
 // CloseCursor says that nobody uses the cursor any more. It is forgotten after 24 hours.
@@ -93,37 +108,6 @@ func (l *Log) CloseCursor(ctx context.Context, name string) error {
 	}
 	if err := l.do(ctx, r); err != nil {
 		return fmt.Errorf("close cursor %q: %w", name, err)
-	}
-	return nil
-}
-
-// Settle moves the cursor to upTo and applies changes to its state, in one transaction, and returns
-// when that is on the disk. It may wait 20 ms for others to share the sync with. A cursor that is
-// ahead of upTo stays where it is. After ErrNoCursor nothing has changed.
-func (l *Log) Settle(ctx context.Context, name string, upTo uint64, changes ...Change) error {
-	w, now := l.writer, time.Now()
-	changes = slices.Clone(changes)
-	r := &request{size: sizeOf(changes), lazy: true}
-	r.run = func(b *batch) error {
-		if upTo > b.last {
-			r.err = fmt.Errorf("record %d does not exist yet", upTo)
-			return nil
-		}
-		n, err := w.moveCursor.exec(int64(upTo), now.UnixMilli(), name)
-		if err != nil {
-			return err
-		}
-		if n == 0 {
-			r.err = ErrNoCursor
-			return nil
-		}
-		b.after(func() {
-			l.changeCursor(name, func(c *cursor) { c.pos, c.seen = max(c.pos, upTo), now })
-		})
-		return w.saveState(ofCursor, name, changes)
-	}
-	if err := l.do(ctx, r); err != nil {
-		return fmt.Errorf("settle %q: %w", name, err)
 	}
 	return nil
 }
@@ -168,29 +152,79 @@ func (l *Log) changeCursor(name string, f func(*cursor)) {
 	}
 }
 
-func (w *writer) position(name string) (pos uint64, known bool, err error) {
+func (w *writer) place(name string) (p place, known bool, err error) {
 	err = w.cursor.each(func(row []driver.Value) error {
-		n, _ := row[0].(int64)
-		pos, known = uint64(n), true
+		pos, _ := row[0].(int64)
+		p.id, _ = row[1].(int64)
+		p.pos, known = uint64(pos), true
 		return nil
 	}, name)
-	return pos, known, err
+	return p, known, err
 }
 
+// loadCursors reads the cursors. One that is damaged starts at the oldest record: what is repeated
+// is not lost.
 func (w *writer) loadCursors() error {
 	w.log.cursors = map[string]*cursor{}
-	s, err := w.db.prepare("SELECT name, pos, seen FROM cursors")
+	s, err := w.db.prepare("SELECT name, pos, seen, id, crc FROM cursors")
 	if err != nil {
 		return err
 	}
+	var damaged []string
 	err = s.each(func(row []driver.Value) error {
-		name, _ := row[0].(string)
-		pos, _ := row[1].(int64)
-		seen, _ := row[2].(int64)
-		w.log.cursors[name] = &cursor{pos: uint64(pos), seen: time.UnixMilli(seen)}
+		name, c, err := decodeCursor(row)
+		if err != nil {
+			damaged = append(damaged, name)
+		}
+		w.log.cursors[name] = &c
 		return nil
 	})
-	return errors.Join(err, s.Close())
+	if err = errors.Join(err, s.Close()); err != nil {
+		return err
+	}
+	for _, name := range damaged {
+		if err := w.resetCursor(name); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// decodeCursor reads a row: name, pos, seen, id, crc.
+func decodeCursor(row []driver.Value) (name string, c cursor, err error) {
+	name, ok := row[0].(string)
+	var n [5]int64
+	for i := 1; i < len(n); i++ {
+		var is bool
+		n[i], is = row[i].(int64)
+		ok = ok && is
+	}
+	c = cursor{place: place{uint64(n[1]), n[3]}, seen: time.UnixMilli(n[2])}
+	if !ok || c.sum(name) != n[4] {
+		err = fmt.Errorf("cursor %q: %w", name, ErrDamaged)
+	}
+	return name, c, err
+}
+
+// cursorID takes the next number of a cursor.
+func (w *writer) cursorID() (id int64, err error) {
+	err = w.nextCursor.each(func(row []driver.Value) error {
+		id, _ = row[0].(int64)
+		return nil
+	})
+	return id, err
+}
+
+func (w *writer) resetCursor(name string) error {
+	id, err := w.cursorID()
+	if err != nil {
+		return err
+	}
+	c := cursor{place: place{w.log.pruned, id}, seen: w.opened}
+	w.log.cursors[name] = &c
+	w.log.notify.damage(0, fmt.Errorf("%s: cursor %q: %w: it starts again at the oldest record", w.log.path, name, ErrDamaged))
+	_, err = w.resetPlace.exec(int64(c.pos), c.seen.UnixMilli(), c.id, c.sum(name), name)
+	return err
 }
 
 // tidyCursors marks the open cursors as used, and forgets those that nobody has used for a day.

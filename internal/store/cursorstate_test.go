@@ -20,7 +20,7 @@ func TestCursorState(t *testing.T) {
 		if _, _, err := log.OpenCursor(t.Context(), cursor, store.StartNow); err != nil {
 			t.Fatal(err)
 		}
-		if err := log.Settle(t.Context(), cursor, 0, changes...); err != nil {
+		if err := log.Settle(t.Context(), cursor, store.Settlement{Changes: changes}); err != nil {
 			t.Fatal(err)
 		}
 	}

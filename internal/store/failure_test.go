@@ -24,7 +24,9 @@ func failedGroup(t *testing.T) {
 	release := hold(t, l)
 	calls := []func() error{
 		func() error { _, err := l.Append(ctx, short(3)); return err },
-		func() error { return l.Settle(ctx, "a", 2, Change{"k", "x", []byte("y")}) },
+		func() error {
+			return l.Settle(ctx, "a", Settlement{UpTo: 2, Changes: []Change{{"k", "x", []byte("y")}}})
+		},
 		func() error { return l.Forget(ctx, "a") },
 		func() error { return l.SaveState(ctx, "o", Change{"k", "x", []byte("y")}) },
 		func() error { _, _, err := l.OpenCursor(ctx, "b", StartNow); return err },

@@ -64,7 +64,7 @@ func TestReadBeside(t *testing.T) {
 		_, err := l.Append(t.Context(), store.Record{ID: id, At: at, Body: []byte(`{"id":1}`)})
 		must(t, err)
 	}
-	must(t, l.Settle(t.Context(), "siem", 1))
+	must(t, l.Settle(t.Context(), "siem", store.Settlement{UpTo: 1}))
 	db, err := sql.Open("sqlite", "file:"+filepath.Join(dir, "filelessd.db")+"?mode=ro")
 	must(t, err)
 	defer func() { must(t, db.Close()) }()
@@ -76,7 +76,7 @@ func TestReadBeside(t *testing.T) {
 		"SELECT name || ' ' || pos FROM cursors":                     "siem 1",
 		"PRAGMA integrity_check":                                     "ok",
 		"PRAGMA application_id":                                      fmt.Sprint(0x666c7364),
-		"PRAGMA user_version":                                        "1",
+		"PRAGMA user_version":                                        "2",
 		"PRAGMA journal_mode":                                        "wal",
 		"PRAGMA auto_vacuum":                                         "2",
 		"SELECT count(*) FROM records WHERE id = x'" + hash + "' AND typeof(id)='blob'": "1",
@@ -100,7 +100,7 @@ func TestNumbersDoNotRepeat(t *testing.T) {
 		must(t, err)
 	}
 	openCursor(t, l, "a", 0)
-	must(t, l.Settle(t.Context(), "a", 7))
+	must(t, l.Settle(t.Context(), "a", store.Settlement{UpTo: 7}))
 	must(t, l.Close())
 	execSQL(t, filepath.Join(dir, "filelessd.db"), "DELETE FROM records WHERE seq > 5")
 	l = open(t, dir, store.DefaultConfig())

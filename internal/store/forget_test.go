@@ -26,7 +26,7 @@ func TestCursorsAreForgotten(t *testing.T) {
 		must(t, err)
 		for _, name := range []string{"stays", "closed", "gone", "removed"} {
 			openCursor(t, l, name, 0)
-			must(t, l.Settle(t.Context(), name, 1, store.Change{Kind: "k", Key: name, Body: []byte("x")}))
+			must(t, l.Settle(t.Context(), name, store.Settlement{UpTo: 1, Changes: []store.Change{{Kind: "k", Key: name, Body: []byte("x")}}}))
 		}
 		must(t, l.Forget(t.Context(), "removed"))
 		if err := l.Forget(t.Context(), "removed"); !errors.Is(err, store.ErrNoCursor) {
@@ -69,7 +69,7 @@ func TestCursorsAreForgotten(t *testing.T) {
 		if want := []string{"closed 1", "gone 1"}; !slices.Equal(forgotten, want) {
 			t.Fatalf("forgotten %v, want %v", forgotten, want)
 		}
-		if err := l.Settle(t.Context(), "gone", 2); !errors.Is(err, store.ErrNoCursor) {
+		if err := l.Settle(t.Context(), "gone", store.Settlement{UpTo: 2}); !errors.Is(err, store.ErrNoCursor) {
 			t.Fatalf("settle of a forgotten cursor: %v", err)
 		}
 		_, state, err := l.OpenCursor(t.Context(), "gone", store.StartNow)
@@ -88,7 +88,7 @@ func TestDownForLong(t *testing.T) {
 		_, err := l.Append(t.Context(), recordOf("1"), recordOf("2"))
 		must(t, err)
 		openCursor(t, l, "a", 0)
-		must(t, l.Settle(t.Context(), "a", 1))
+		must(t, l.Settle(t.Context(), "a", store.Settlement{UpTo: 1}))
 		must(t, l.Close())
 		time.Sleep(1000 * time.Hour)
 		l = open(t, dir, small("refuse"))

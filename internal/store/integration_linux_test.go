@@ -140,7 +140,7 @@ func TestIntegrationFullDisk(t *testing.T) {
 	}
 	must(t, os.Remove(ballast))
 	d.takesAgain(refused)
-	must(t, d.log.Settle(t.Context(), "a", d.log.LastSeq()))
+	must(t, d.log.Settle(t.Context(), "a", store.Settlement{UpTo: d.log.LastSeq()}))
 	d.check()
 
 	must(t, os.WriteFile(ballast, make([]byte, 1<<20), 0o600))

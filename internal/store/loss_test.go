@@ -46,10 +46,10 @@ func TestDropOldest(t *testing.T) {
 		_, err := l.Append(t.Context(), bigRecord(i))
 		must(t, err)
 		if i == 5 {
-			must(t, l.Settle(t.Context(), "slow", 3))
+			must(t, l.Settle(t.Context(), "slow", store.Settlement{UpTo: 3}))
 		}
 		if i%50 == 0 {
-			must(t, l.Settle(t.Context(), "fast", uint64(i)))
+			must(t, l.Settle(t.Context(), "fast", store.Settlement{UpTo: uint64(i)}))
 		}
 		if s := stats(t, l); s.Bytes > 16<<20 {
 			t.Fatalf("%d bytes after %d records", s.Bytes, i)
@@ -113,8 +113,8 @@ func TestLossIsToldUntilHeard(t *testing.T) {
 		_, err := l.Append(t.Context(), bigRecord(i))
 		must(t, err)
 	}
-	must(t, l.Settle(t.Context(), "slow", 1)) // behind it, nothing is written any more
-	crashed := copyLog(t, dir)                // before the callback returned
+	must(t, l.Settle(t.Context(), "slow", store.Settlement{UpTo: 1})) // behind it, nothing is written any more
+	crashed := copyLog(t, dir)                                        // before the callback returned
 	close(hang)
 
 	var lost losses

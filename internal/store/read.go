@@ -121,9 +121,9 @@ func (s *span) add(rec Record, limit int) (full bool) {
 
 // reader is a connection that only reads.
 type reader struct {
-	db                             *conn
-	behind, one, next, byID, state *stmt
-	someState, countState          *stmt
+	db                                       *conn
+	behind, one, next, byID, state, outcomes *stmt
+	someState, countState                    *stmt
 }
 
 func openReader(path string) (*reader, error) {
@@ -141,6 +141,7 @@ func openReader(path string) (*reader, error) {
 
 		&r.someState:  selectSomeState,
 		&r.countState: "SELECT count(*) FROM state WHERE scope = ? AND owner = ? AND kind = ?",
+		&r.outcomes: "SELECT id, last, cursor, crc, body FROM outcomes WHERE id >= ? AND id < ? AND last >= ? ORDER BY id",
 	})
 	if err != nil {
 		return nil, errors.Join(err, db.Close())

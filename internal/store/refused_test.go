@@ -42,7 +42,7 @@ func TestRefusedFiles(t *testing.T) {
 		}, "DB: it is the database of another program"},
 		{"newer", func(t *testing.T) string {
 			return good(t, "PRAGMA user_version = 9")
-		}, "DB: it was written by a newer filelessd: schema 9, this one knows 1"},
+		}, "DB: it was written by a newer filelessd: schema 9, this one knows 2"},
 		{"no version", func(t *testing.T) string {
 			return good(t, "PRAGMA user_version = 0")
 		}, "DB: its schema has version 0, which never existed"},

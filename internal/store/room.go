@@ -131,7 +131,7 @@ func (w *writer) lose(b *batch, name string, c *cursor, seqs []uint64) error {
 	}
 	w.lossRow++
 	l := loss{name, len(seqs), seqs[0], seqs[len(seqs)-1], []int64{w.lossRow}}
-	if _, err := w.moveCursor.exec(int64(l.last), c.seen.UnixMilli(), name); err != nil {
+	if err := w.moveTo(name, place{l.last, c.id}, c.seen); err != nil {
 		return err
 	}
 	if _, err := w.putLoss.exec(w.lossRow, name, int64(l.records), int64(l.first), int64(l.last)); err != nil {
@@ -166,6 +166,9 @@ func (w *writer) oldestUpTo(last uint64, before time.Time) (seqs []uint64, err e
 func (w *writer) remove(b *batch, seqs []uint64) error {
 	last := seqs[len(seqs)-1]
 	if _, err := w.prune.exec(int64(last)); err != nil {
+		return err
+	}
+	if _, err := w.pruneOutcomes.exec(int64((last+1)<<outcomeShift), int64(last)); err != nil {
 		return err
 	}
 	if _, err := w.setPruned.exec(int64(last)); err != nil {

@@ -75,16 +75,16 @@ func TestRetention(t *testing.T) {
 			}
 		}
 		add(1, 60)
-		must(t, l.Settle(t.Context(), "fast", 60))
-		must(t, l.Settle(t.Context(), "slow", 10))
+		must(t, l.Settle(t.Context(), "fast", store.Settlement{UpTo: 60}))
+		must(t, l.Settle(t.Context(), "slow", store.Settlement{UpTo: 10}))
 		holds(1, 60)
 		time.Sleep(30 * time.Minute)
 		add(61, 80)
-		must(t, l.Settle(t.Context(), "fast", 80))
+		must(t, l.Settle(t.Context(), "fast", store.Settlement{UpTo: 80}))
 		holds(1, 80)
 		time.Sleep(31 * time.Minute)
 		holds(11, 80) // old enough, but one cursor still needs the others
-		must(t, l.Settle(t.Context(), "slow", 80))
+		must(t, l.Settle(t.Context(), "slow", store.Settlement{UpTo: 80}))
 		time.Sleep(2 * time.Minute)
 		holds(61, 80) // not old enough
 		time.Sleep(time.Hour)
@@ -116,7 +116,7 @@ func TestPassedRecordsGoFirst(t *testing.T) {
 				_, err := l.Append(t.Context(), bigRecord(i))
 				must(t, err)
 				if i%90 == 0 {
-					must(t, l.Settle(t.Context(), "a", uint64(i)))
+					must(t, l.Settle(t.Context(), "a", store.Settlement{UpTo: uint64(i)}))
 				}
 			}
 			if s := stats(t, l); s.Bytes > 16<<20 || s.Records < 150 {
@@ -150,7 +150,7 @@ func TestRefuse(t *testing.T) {
 	if !errors.Is(l.Err(), store.ErrFull) {
 		t.Fatalf("Err: %v", l.Err())
 	}
-	must(t, l.Settle(t.Context(), "a", 1, store.Change{Kind: "k", Key: "x", Body: []byte("y")}))
+	must(t, l.Settle(t.Context(), "a", store.Settlement{UpTo: 1, Changes: []store.Change{{Kind: "k", Key: "x", Body: []byte("y")}}}))
 	must(t, l.SaveState(t.Context(), "file", store.Change{Kind: "k", Key: "x", Body: []byte("y")}))
 	if s := stats(t, l); s.Newest != uint64(last) || s.Bytes > 16<<20 {
 		t.Fatalf("%+v", s)
@@ -159,7 +159,7 @@ func TestRefuse(t *testing.T) {
 	l = open(t, dir, small("refuse"))
 	openCursor(t, l, "a", 1)
 	last = fill(last + 1) // the merged write-ahead log may have left a little room
-	must(t, l.Settle(t.Context(), "a", uint64(last)))
+	must(t, l.Settle(t.Context(), "a", store.Settlement{UpTo: uint64(last)}))
 	waitFor(t, func() bool { return l.Err() == nil })
 	if again := fill(last+1) - last; again < 20 {
 		t.Fatalf("full again after %d records", again)
@@ -180,7 +180,7 @@ func TestFreePagesAreGivenBack(t *testing.T) {
 			must(t, err)
 		}
 		full := stats(t, l).Bytes
-		must(t, l.Settle(t.Context(), "a", 400))
+		must(t, l.Settle(t.Context(), "a", store.Settlement{UpTo: 400}))
 		time.Sleep(2 * time.Minute)
 		synctest.Wait()
 		if s := stats(t, l); s.Records != 0 || s.FreeBytes > 5<<20 || s.Bytes > full-10<<20 {

@@ -11,7 +11,8 @@ import (
 
 const (
 	applicationID = 0x666c7364 // "flsd", where file(1) and sqlite3 find it
-	schemaVersion = 1
+	schemaVersion = 2
+	pageSize      = 4096 // SQLite's own choice; said here because salvage relies on it
 )
 
 // No STRICT tables: sqlite3 programs from before 2021 could not read the file.
@@ -28,7 +29,9 @@ CREATE UNIQUE INDEX records_at_id ON records (at, id);
 CREATE TABLE cursors (
 	name TEXT PRIMARY KEY,
 	pos  INTEGER NOT NULL,
-	seen INTEGER NOT NULL
+	seen INTEGER NOT NULL,
+	id   INTEGER NOT NULL,
+	crc  INTEGER NOT NULL
 ) WITHOUT ROWID;
 CREATE TABLE state (
 	scope TEXT NOT NULL,
@@ -50,7 +53,8 @@ CREATE TABLE meta (
 	name  TEXT PRIMARY KEY,
 	value INTEGER NOT NULL
 ) WITHOUT ROWID;
-INSERT INTO meta VALUES ('pruned', 0), ('probe', 0);
+INSERT INTO meta VALUES ('pruned', 0), ('probe', 0), ('cursors', 0);
+` + sinceSchema2 + `
 CREATE VIEW record_text AS SELECT
 	seq,
 	strftime('%Y-%m-%dT%H:%M:%fZ', appended / 1000000000.0, 'unixepoch') AS appended,
@@ -71,9 +75,14 @@ func prepareFile(path string) error {
 	if err != nil {
 		return explain(path, err)
 	}
-	blank, err := inspect(db)
-	if err == nil && blank {
+	version, err := inspect(db)
+	blank := version == 0
+	switch {
+	case err != nil:
+	case blank:
 		err = createSchema(db)
+	case version < schemaVersion:
+		err = migrate(db, version)
 	}
 	if err = errors.Join(err, db.Close()); err != nil {
 		return explain(path, err)
@@ -97,36 +106,38 @@ func createFile(path string) (created bool, err error) {
 	return true, f.Close()
 }
 
-// inspect reports whether the database is empty, and says what is wrong if it is not a log.
-func inspect(db *conn) (blank bool, err error) {
+// inspect returns the version of the schema, 0 for an empty database, and says what is wrong if it
+// is not a log.
+func inspect(db *conn) (version int64, err error) {
 	id, err := db.integer("PRAGMA application_id")
 	if err != nil {
-		return false, err
+		return 0, err
 	}
-	version, err := db.integer("PRAGMA user_version")
+	version, err = db.integer("PRAGMA user_version")
 	if err != nil {
-		return false, err
+		return 0, err
 	}
 	objects, err := db.integer("SELECT count(*) FROM sqlite_master")
 	if err != nil {
-		return false, err
+		return 0, err
 	}
 	switch {
 	case id == 0 && version == 0 && objects == 0:
-		return true, nil
+		return 0, nil
 	case id != applicationID:
-		return false, errors.New("it is the database of another program")
+		return 0, errors.New("it is the database of another program")
 	case version > schemaVersion:
-		return false, fmt.Errorf("it was written by a newer filelessd: schema %d, this one knows %d",
+		return 0, fmt.Errorf("it was written by a newer filelessd: schema %d, this one knows %d",
 			version, schemaVersion)
 	case version < 1:
-		return false, fmt.Errorf("its schema has version %d, which never existed", version)
+		return 0, fmt.Errorf("its schema has version %d, which never existed", version)
 	}
-	return false, nil
+	return version, nil
 }
 
 func createSchema(db *conn) error {
-	return db.exec("PRAGMA auto_vacuum = INCREMENTAL;" + // has to come before anything is written
+	return db.exec("PRAGMA page_size = " + strconv.Itoa(pageSize) + ";" +
+		"PRAGMA auto_vacuum = INCREMENTAL;" + // has to come before anything is written
 		"PRAGMA journal_mode = WAL;" +
 		"PRAGMA synchronous = FULL;" +
 		"BEGIN IMMEDIATE;" + schema +

@@ -12,12 +12,15 @@ const (
 	selectSomeState = "SELECT kind, key, crc, body FROM state WHERE scope = ? AND owner = ? AND kind = ? AND key >= ? ORDER BY key LIMIT ?"
 )
 
+var lastOutcomeRow = strconv.Itoa(outcomeRows - 1)
+
 // statements are what the writer does to the database, compiled once.
 type statements struct {
 	begin, commit, rollback, probe           *stmt
 	insertRecord, oldest, prune, setPruned   *stmt
-	cursor, putCursor, moveCursor            *stmt
-	seenCursor, delCursor                    *stmt
+	cursor, putCursor, moveCursor, delCursor *stmt
+	seenCursor, nextCursor, resetPlace       *stmt
+	putOutcomes, pruneOutcomes               *stmt
 	readState, putState, delState, dropState *stmt
 	putLoss, delLoss                         *stmt
 	pages, freePages, vacuum, mergeWAL       *stmt
@@ -36,11 +39,19 @@ func (s *statements) prepare(db *conn) error {
 		&s.prune:        "DELETE FROM records WHERE seq <= ?",
 		&s.setPruned:    "UPDATE meta SET value = ? WHERE name = 'pruned'",
 
-		&s.cursor:     "SELECT pos FROM cursors WHERE name = ?",
-		&s.putCursor:  "INSERT INTO cursors VALUES (?, ?, ?)",
-		&s.moveCursor: "UPDATE cursors SET pos = max(pos, ?), seen = ? WHERE name = ?",
+		&s.cursor:     "SELECT pos, id FROM cursors WHERE name = ?",
+		&s.putCursor:  "INSERT INTO cursors VALUES (?, ?, ?, ?, ?)",
+		&s.moveCursor: "UPDATE cursors SET pos = ?, seen = ?, crc = ? WHERE name = ?",
+		&s.resetPlace: "UPDATE cursors SET pos = ?, seen = ?, id = ?, crc = ? WHERE name = ?",
 		&s.seenCursor: "UPDATE cursors SET seen = ? WHERE name = ?",
 		&s.delCursor:  "DELETE FROM cursors WHERE name = ?",
+		&s.nextCursor: "UPDATE meta SET value = value + 1 WHERE name = 'cursors' RETURNING value",
+
+		// The next number behind the rows that begin at the same record.
+		&s.putOutcomes: "INSERT OR REPLACE INTO outcomes " +
+			"SELECT min(ifnull(max(id) + 1, ?1), ?1 + " + lastOutcomeRow + "), ?2, ?3, ?4, ?5 " +
+			"FROM outcomes WHERE id BETWEEN ?1 AND ?1 + " + lastOutcomeRow,
+		&s.pruneOutcomes: "DELETE FROM outcomes WHERE id < ? AND last <= ?",
 
 		&s.readState: selectState,
 		&s.putState: "INSERT INTO state VALUES (?, ?, ?, ?, ?, ifnull(?, x'')) " +

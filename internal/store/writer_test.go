@@ -104,7 +104,7 @@ func TestSettleRides(t *testing.T) {
 			return time.Since(start)
 		}
 		settle := func() {
-			if err := l.Settle(t.Context(), "a", 0); err != nil {
+			if err := l.Settle(t.Context(), "a", Settlement{UpTo: 0}); err != nil {
 				t.Error(err)
 			}
 		}
@@ -147,7 +147,7 @@ func TestAppendGoesOn(t *testing.T) {
 	}
 	ctx, cancel = context.WithTimeout(t.Context(), time.Millisecond)
 	defer cancel()
-	if err := l.Settle(ctx, "a", 1, changes...); !errors.Is(err, context.DeadlineExceeded) {
+	if err := l.Settle(ctx, "a", Settlement{UpTo: 1, Changes: changes}); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("settle: %v", err)
 	}
 	recs[0], recs[1], changes[0] = short(8), short(9), Change{} // the slices are the caller's again

@@ -37,7 +37,7 @@ func settleMovesForward(t *testing.T, h *harness) {
 	h.cursor("a", store.StartOldest)
 	h.cursor("b", store.StartOldest)
 	for _, step := range []struct{ upTo, want uint64 }{{3, 3}, {3, 3}, {2, 3}, {9, 9}, {0, 9}} {
-		h.do(h.Settle(t.Context(), "a", step.upTo))
+		h.do(h.Settle(t.Context(), "a", store.Settlement{UpTo: step.upTo}))
 		if pos, _ := h.cursor("a", store.StartNow); pos != step.want {
 			t.Fatalf("settled %d: at %d, want %d", step.upTo, pos, step.want)
 		}
@@ -51,16 +51,18 @@ func settleWithChanges(t *testing.T, h *harness) {
 	h.add(9, series(1, 9)...)
 	h.cursor("a", store.StartOldest)
 	h.cursor("b", store.StartOldest)
-	h.do(h.Settle(t.Context(), "a", 1,
-		store.Change{Kind: "dead", Key: "2", Body: []byte("two")},
-		store.Change{Kind: "dead", Key: "1", Body: []byte("one")},
-		store.Change{Kind: "a kind", Key: "", Body: []byte{}},
-		store.Change{Kind: "dead", Key: "none"}))
-	h.do(h.Settle(t.Context(), "b", 1, store.Change{Kind: "dead", Key: "1", Body: []byte("of b")}))
-	h.do(h.Settle(t.Context(), "a", 4,
-		store.Change{Kind: "dead", Key: "1"},
-		store.Change{Kind: "dead", Key: "3", Body: []byte("first")},
-		store.Change{Kind: "dead", Key: "3", Body: []byte("last")}))
+	h.do(h.Settle(t.Context(), "a", store.Settlement{UpTo: 1, Changes: []store.Change{
+		{Kind: "dead", Key: "2", Body: []byte("two")},
+		{Kind: "dead", Key: "1", Body: []byte("one")},
+		{Kind: "a kind", Key: "", Body: []byte{}},
+		{Kind: "dead", Key: "none"},
+	}}))
+	h.do(h.Settle(t.Context(), "b", store.Settlement{UpTo: 1, Changes: []store.Change{{Kind: "dead", Key: "1", Body: []byte("of b")}}}))
+	h.do(h.Settle(t.Context(), "a", store.Settlement{UpTo: 4, Changes: []store.Change{
+		{Kind: "dead", Key: "1"},
+		{Kind: "dead", Key: "3", Body: []byte("first")},
+		{Kind: "dead", Key: "3", Body: []byte("last")},
+	}}))
 	want := []store.Change{
 		{Kind: "a kind", Key: "", Body: []byte{}},
 		{Kind: "dead", Key: "2", Body: []byte("two")},
@@ -78,14 +80,14 @@ func settleWithChanges(t *testing.T, h *harness) {
 func settleRefusals(t *testing.T, h *harness) {
 	change := store.Change{Kind: "k", Key: "x", Body: []byte("y")}
 	h.add(2, series(1, 2)...)
-	if err := h.Settle(t.Context(), "nobody", 1, change); !errors.Is(err, store.ErrNoCursor) {
+	if err := h.Settle(t.Context(), "nobody", store.Settlement{UpTo: 1, Changes: []store.Change{change}}); !errors.Is(err, store.ErrNoCursor) {
 		t.Fatalf("settle of an unknown cursor: %v", err)
 	}
 	_, state := h.cursor("nobody", store.StartOldest)
 	if len(state) > 0 {
 		t.Fatalf("a refused settle left %v", state)
 	}
-	if err := h.Settle(t.Context(), "nobody", 3, change); err == nil {
+	if err := h.Settle(t.Context(), "nobody", store.Settlement{UpTo: 3, Changes: []store.Change{change}}); err == nil {
 		t.Fatal("a cursor was moved past the newest record")
 	}
 	if pos, state := h.cursor("nobody", store.StartOldest); pos != 0 || len(state) > 0 {

@@ -62,7 +62,7 @@ func closing(t *testing.T, h *harness) {
 		"append": second(h.Append(t.Context(), Record(2))),
 		"read":   second(h.Read(t.Context(), 0, 1)),
 		"get":    second(h.Get(t.Context(), Record(1).ID)),
-		"settle": h.Settle(t.Context(), "a", 1),
+		"settle": h.Settle(t.Context(), "a", store.Settlement{UpTo: 1}),
 		"save":   h.SaveState(t.Context(), "a"),
 		"load":   second(h.LoadState(t.Context(), "a")),
 	} {

@@ -99,7 +99,7 @@ func knownIDs(t *testing.T, h *harness) {
 func reopen(t *testing.T, h *harness) {
 	h.add(50, series(1, 50)...)
 	h.cursor("a", store.StartOldest)
-	h.do(h.Settle(t.Context(), "a", 20))
+	h.do(h.Settle(t.Context(), "a", store.Settlement{UpTo: 20}))
 	h.restart()
 	h.same(h.read(0, 50), series(1, 50), 1)
 	h.add(50, series(51, 100)...)

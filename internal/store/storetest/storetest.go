@@ -34,7 +34,8 @@ type Records interface {
 // Cursors is what is settled and saved.
 type Cursors interface {
 	OpenCursor(ctx context.Context, name string, start store.Start, but ...string) (pos uint64, state []store.Change, err error)
-	Settle(ctx context.Context, cursor string, upTo uint64, changes ...store.Change) error
+	Settle(ctx context.Context, cursor string, s store.Settlement) error
+	Outcomes(ctx context.Context, seq uint64) ([]store.CursorOutcome, error)
 	LoadState(ctx context.Context, owner string) ([]store.Change, error)
 	SaveState(ctx context.Context, owner string, changes ...store.Change) error
 }
@@ -58,6 +59,9 @@ func Run(t *testing.T, open func(t *testing.T, dir string) Engine) {
 		{"SettleMovesForward", settleMovesForward},
 		{"SettleWithChanges", settleWithChanges},
 		{"SettleRefusals", settleRefusals},
+		{"Outcomes", outcomes},
+		{"OutcomeTexts", outcomeTexts},
+		{"OutcomeRefusals", outcomeRefusals},
 		{"State", state},
 		{"CancelledAppend", cancelledAppend},
 		{"Close", closing},
