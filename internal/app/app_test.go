@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -42,6 +43,7 @@ type fixture struct {
 
 	mu      sync.Mutex
 	reports map[string]report.Report
+	bodies  []string // as they came
 	posts   int
 }
 
@@ -110,13 +112,21 @@ func newFixtureIn(t *testing.T, dataDir, sources string) *fixture {
 
 func (f *fixture) receive(_ http.ResponseWriter, req *http.Request) {
 	var r report.Report
-	if err := json.NewDecoder(req.Body).Decode(&r); err != nil {
+	body, err := io.ReadAll(req.Body)
+	if err = errors.Join(err, json.Unmarshal(body, &r)); err != nil {
 		f.t.Error(err)
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.posts++
+	f.bodies = append(f.bodies, string(body))
 	f.reports[r.ID] = r
+}
+
+func (f *fixture) raw() []string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return slices.Clone(f.bodies)
 }
 
 func (f *fixture) received() map[string]report.Report {

@@ -12,6 +12,7 @@ import (
 // Commands that the control socket answers.
 const (
 	CommandStatus    = "status"
+	CommandExplain   = "explain"
 	CommandDeadList  = "deadletters/list"
 	CommandDeadShow  = "deadletters/show"
 	CommandDeadRetry = "deadletters/retry"

@@ -20,8 +20,10 @@ type desk struct {
 // reader is what the desk needs of the log.
 type reader interface {
 	CursorState(ctx context.Context, cursor, kind, from string, limit int) ([]store.Change, error)
+	Outcomes(ctx context.Context, seq uint64) ([]store.CursorOutcome, error)
 	Stats(ctx context.Context) (store.Stats, error)
 	Get(ctx context.Context, id string) (store.Record, error)
+	Find(ctx context.Context, prefix string, limit int) (ids []string, err error)
 }
 
 func (a *App) desk() *desk { return &desk{log: a.store, base: a.intake.base, live: a} }
@@ -31,6 +33,7 @@ func (d *desk) reading() map[string]server.Call {
 	return map[string]server.Call{
 		CommandDeadList: server.Answer(d.listDead),
 		CommandDeadShow: server.Answer(d.showDead),
+		CommandExplain:  server.Answer(d.explain),
 	}
 }
 

@@ -85,6 +85,10 @@ func TestDeadLetters(t *testing.T) {
 		!strings.Contains(text, badID) || !strings.Contains(text, `\u202e`) {
 		t.Error(text)
 	}
+	if text := mustRun(t, "explain", badID[:12], "-c", d.config); !strings.Contains(text, "received from source hook at") ||
+		!strings.Contains(text, "dead letter") || !strings.Contains(text, "memfd_exec") || !strings.Contains(text, "proc.exepath") {
+		t.Error(text)
+	}
 	shown := decode[[]app.DeadLetter](t, mustRun(t, "deadletters", "show", "--id", ids[0], "--data-dir", filepath.Join(d.dir, "data"), "-o", "json"))
 	if len(shown) != 1 || shown[0].Sink != "soc" || len(decode[report.Report](t, string(shown[0].Report)).Actions) == 0 {
 		t.Errorf("%d shown, or without what to do", len(shown))
@@ -120,7 +124,7 @@ func TestDeadLetters(t *testing.T) {
 	if got := d.metric(`filelessd_dead_letters{sink="soc"}`); got != "0" {
 		t.Errorf("%s dead letters", got)
 	}
-	if !strings.Contains(p.logged(), "dropped on command") {
+	if !strings.Contains(p.logged(), "a dead letter was dropped") {
 		t.Error("the drop is not in the log")
 	}
 	p.signal(syscall.SIGTERM)
@@ -137,19 +141,23 @@ func TestControlUsage(t *testing.T) {
 	d.run()
 	for _, c := range []struct {
 		args []string
+		code int
 		says string
 	}{
-		{[]string{"deadletters", "drop"}, "--all"},
-		{[]string{"deadletters", "list", "--sink", "sco"}, `no sink "sco"`},
-		{[]string{"deadletters", "retry", "--sink", "sco"}, `no sink "sco"`},
-		{[]string{"deadletters", "list", "--since", "soon"}, "--since"},
-		{[]string{"deadletters", "show", "--id", "abc"}, "too short"},
-		{[]string{"deadletters", "show", "--id", "abcdefgh"}, "no dead letter abcdefgh"},
-		{[]string{"deadletters", "retry", "--id", "abcdefgh"}, "no dead letter abcdefgh"},
-		{[]string{"deadletters", "drop", "--id", "abcdefgh"}, "no dead letter abcdefgh"},
+		{[]string{"deadletters", "drop"}, 2, "--all"},
+		{[]string{"deadletters", "list", "--sink", "sco"}, 2, `no sink "sco"`},
+		{[]string{"deadletters", "retry", "--sink", "sco"}, 2, `no sink "sco"`},
+		{[]string{"deadletters", "list", "--since", "soon"}, 2, "--since"},
+		{[]string{"deadletters", "show", "--id", "abc"}, 2, "too short"},
+		{[]string{"deadletters", "show", "--id", "abcdefgh"}, 1, "no dead letter abcdefgh"},
+		{[]string{"deadletters", "retry", "--id", "abcdefgh"}, 1, "no dead letter abcdefgh"},
+		{[]string{"deadletters", "drop", "--id", "abcdefgh"}, 1, "no dead letter abcdefgh"},
+		{[]string{"explain", "abc"}, 2, "too short"},
+		{[]string{"explain", "abcdefgh"}, 1, "no report abcdefgh"},
+		{[]string{"explain"}, 2, "<id>"},
 	} {
 		code, stdout, stderr := run(t, "", append(c.args, "-c", d.config)...)
-		if code != 2 || !strings.Contains(stderr, c.says) || stdout != "" {
+		if code != c.code || !strings.Contains(stderr, c.says) || stdout != "" {
 			t.Errorf("%q: %d %s%s", c.args, code, stdout, stderr)
 		}
 	}
@@ -209,7 +217,7 @@ func TestStatus(t *testing.T) {
 	d.run()
 	client := &http.Client{Transport: &http.Transport{}}
 	defer client.CloseIdleConnections()
-	lines, _ := alerts(t, 7)
+	lines, ids := alerts(t, 7)
 	for _, line := range lines {
 		d.post(client, line)
 	}
@@ -217,6 +225,12 @@ func TestStatus(t *testing.T) {
 		s := decode[app.Status](t, mustRun(t, "status", "-c", d.config, "-o", "json"))
 		return s.Sinks["soc"].BreakerOpen && s.Sinks["soc"].Backlog == 7 && !s.Sinks["soc"].Oldest.IsZero()
 	})
+	story := mustRun(t, "explain", ids[6], "-c", d.config)
+	for _, want := range []string{"received from source hook at", "record 7,", "waiting", "the sink takes nothing since"} {
+		if !strings.Contains(story, want) {
+			t.Errorf("no %q in\n%s", want, story)
+		}
+	}
 	text := mustRun(t, "status", "-c", d.config)
 	for _, want := range []string{
 		"ready\n", "falco", "connecting", "no socket at /nonexistent/falco.sock", "hook", "listening", "DOWN for", "503", "log: 7 reports",

@@ -50,6 +50,7 @@ type commands struct {
 
 	Status      statusCommand      `cmd:"" help:"Say how the running daemon is doing: its sources, sinks and log."`
 	Deadletters deadlettersCommand `cmd:"" help:"Reports that a sink refused for good or that were given up: list, show, retry, drop."`
+	Explain     explainCommand     `cmd:"" help:"Say what became of one report: where it came from, what it matched, what each sink made of it."`
 
 	Version versionCommand `cmd:"" help:"Print the version."`
 }

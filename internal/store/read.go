@@ -141,7 +141,7 @@ func openReader(path string) (*reader, error) {
 
 		&r.someState:  selectSomeState,
 		&r.countState: "SELECT count(*) FROM state WHERE scope = ? AND owner = ? AND kind = ?",
-		&r.outcomes: "SELECT id, last, cursor, crc, body FROM outcomes WHERE id >= ? AND id < ? AND last >= ? ORDER BY id",
+		&r.outcomes:   "SELECT id, last, cursor, crc, body FROM outcomes WHERE id >= ? AND id < ? AND last >= ? ORDER BY id",
 	})
 	if err != nil {
 		return nil, errors.Join(err, db.Close())
