@@ -137,9 +137,9 @@ func (a *App) cleanup() error {
 func (a *App) openStore(ctx context.Context) error {
 	opened := make(chan struct{}) // a loss that was not told yet comes before Open returns
 	log, err := store.Open(ctx, a.config.DataDir, a.config.Store,
-		store.OnLoss(func(cursor string, records int, first, last uint64) {
+		store.OnLoss(func(l store.Loss) error {
 			<-opened
-			a.lost(cursor, records, first, last)
+			return a.lost(l)
 		}),
 		store.OnDamage(a.damaged), store.OnForget(a.forgot))
 	if err != nil {

@@ -11,29 +11,51 @@ import (
 	"github.com/filelessd/filelessd/pkg/report"
 )
 
-// lost hears from the store that a sink lost records because the log was full. The loss is a report
-// itself, so that the other sinks tell of it.
-func (a *App) lost(cursor string, records int, first, last uint64) {
-	a.metrics.lost.WithLabelValues("store_full").Add(float64(records))
-	a.log.Error().Str("sink", cursor).Int("records", records).Uint64("first", first).Uint64("last", last).
-		Msg("the log was full and the sink furthest behind lost its oldest reports")
-	r := &report.Report{
-		Kind: report.KindLoss, SchemaVersion: report.SchemaVersion, CreatedAt: time.Now().UTC(),
-		Title: fmt.Sprintf("filelessd lost %d reports for sink %s", records, cursor),
-		Summary: fmt.Sprintf("The log reached store.max_bytes (%s) while sink %s was %d reports behind. Its oldest %d "+
-			"reports (numbers %d to %d of the log) were removed and will not be delivered to it. "+
-			"Restore that sink, or give the log more room.", a.config.Store.MaxBytes, cursor, last-first+1, records, first, last),
-		Severity: report.High, About: []string{cursor},
-		Analysis: report.Analysis{Version: a.options.Version},
-	}
-	r.ID = subjectID(r.Kind, cursor, fmt.Sprintf("%d-%d", first, last))
+// lost hears from the store that records are gone before they were delivered. The loss is a report
+// itself, so that the sinks tell of it. It counts once that report is in the log: with an error the
+// store tells of it again.
+func (a *App) lost(l store.Loss) error {
+	r := a.lossReport(l)
 	body, err := report.Marshal(r)
 	if err == nil {
 		_, err = a.store.Append(context.Background(), store.Record{ID: r.ID, Body: body, Value: r})
 	}
 	if err != nil {
-		a.log.Error().Err(err).Msg("the loss could not be reported through the sinks")
+		a.log.Error().Err(err).Str("sink", l.Cursor).Int("records", l.Records).
+			Msg("records were lost, and that can not be reported through the sinks yet; trying again")
+		return err
 	}
+	reason := "store_full"
+	if l.Cursor == "" {
+		reason = "damaged"
+	}
+	a.metrics.lost.WithLabelValues(reason).Add(float64(l.Records))
+	a.log.Error().Str("sink", l.Cursor).Int("records", l.Records).Uint64("first", l.First).Uint64("last", l.Last).
+		Msg(r.Title)
+	return nil
+}
+
+func (a *App) lossReport(l store.Loss) *report.Report {
+	r := &report.Report{
+		Kind: report.KindLoss, SchemaVersion: report.SchemaVersion, CreatedAt: time.Now().UTC(),
+		Severity: report.High, About: []string{l.Cursor},
+		Analysis: report.Analysis{Version: a.options.Version},
+	}
+	if l.Cursor == "" {
+		r.About = []string{"store"}
+		r.Title = fmt.Sprintf("filelessd lost %d reports to damage of its log", l.Records)
+		r.Summary = fmt.Sprintf("The file of the log was damaged and was rebuilt from what could be read. "+
+			"%d reports (between the numbers %d and %d of the log) could not; sinks that had not delivered them "+
+			"will not. The damaged file was kept in the data directory. Look at the disk.", l.Records, l.First, l.Last)
+	} else {
+		r.Title = fmt.Sprintf("filelessd lost %d reports for sink %s", l.Records, l.Cursor)
+		r.Summary = fmt.Sprintf("The log reached store.max_bytes (%s) while sink %s was %d reports behind. Its oldest %d "+
+			"reports (numbers %d to %d of the log) were removed and will not be delivered to it. "+
+			"Restore that sink, or give the log more room.",
+			a.config.Store.MaxBytes, l.Cursor, l.Last-l.First+1, l.Records, l.First, l.Last)
+	}
+	r.ID = subjectID(r.Kind, r.About[0], fmt.Sprintf("%d-%d", l.First, l.Last))
+	return r
 }
 
 // subjectID is the ID of a report of another kind than alert: the same after a restart, because it

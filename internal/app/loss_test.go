@@ -14,7 +14,10 @@ import (
 // TestLoss: records that drop_oldest takes from a sink are counted, logged, and reported.
 func TestLoss(t *testing.T) {
 	f := newFixture(t, "  hook: {type: falco_http, listen: '127.0.0.1:0'}")
-	f.app.lost("other", 12, 5, 20)
+	other := store.Loss{Cursor: "other", Records: 12, First: 5, Last: 20}
+	if err := f.app.lost(other); err != nil {
+		t.Fatal(err)
+	}
 	f.waitFor("the report", func() bool { return len(f.received()) == 1 })
 	for _, r := range f.received() {
 		if r.Kind != report.KindLoss || r.Severity != report.High || !strings.Contains(r.Title, "12 reports for sink other") || r.Event != nil {
@@ -25,9 +28,39 @@ func TestLoss(t *testing.T) {
 		t.Errorf("%v lost", got)
 	}
 	// Told again after a restart, it is the same report.
-	f.app.lost("other", 12, 5, 20)
+	if err := f.app.lost(other); err != nil {
+		t.Fatal(err)
+	}
 	if f.app.store.LastSeq() != 1 {
 		t.Errorf("%d records", f.app.store.LastSeq())
+	}
+}
+
+// TestLossOfDamage: what a rebuilt log has lost is reported too, and no loss counts as told before
+// its report is in the log.
+func TestLossOfDamage(t *testing.T) {
+	f := newFixture(t, "  hook: {type: falco_http, listen: '127.0.0.1:0'}")
+	damage := store.Loss{Records: 3, First: 1, Last: 9}
+	if err := f.app.lost(damage); err != nil {
+		t.Fatal(err)
+	}
+	f.waitFor("the report", func() bool { return len(f.received()) == 1 })
+	for _, r := range f.received() {
+		if r.Kind != report.KindLoss || !strings.Contains(r.Title, "3 reports to damage") || r.About[0] != "store" {
+			t.Errorf("%+v", r)
+		}
+	}
+	if got := f.counter("filelessd_lost_total", "reason", "damaged"); got != 3 {
+		t.Errorf("%v lost", got)
+	}
+	if err := f.app.store.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := f.app.lost(damage); !errors.Is(err, store.ErrClosed) {
+		t.Errorf("a loss that could not be reported: %v", err)
+	}
+	if got := f.counter("filelessd_lost_total", "reason", "damaged"); got != 3 {
+		t.Errorf("%v lost", got)
 	}
 }
 

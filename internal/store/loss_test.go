@@ -20,7 +20,8 @@ type losses struct {
 	n    map[string]int
 }
 
-func (ls *losses) add(cursor string, records int, first, last uint64) {
+func (ls *losses) add(l store.Loss) error {
+	cursor, records, first, last := l.Cursor, l.Records, l.First, l.Last
 	ls.mu.Lock()
 	defer ls.mu.Unlock()
 	if ls.n == nil {
@@ -31,6 +32,7 @@ func (ls *losses) add(cursor string, records int, first, last uint64) {
 	if records != int(last-first+1) {
 		ls.told = append(ls.told, fmt.Sprintf("but %d records", records))
 	}
+	return nil
 }
 
 func TestDropOldest(t *testing.T) {
@@ -104,9 +106,10 @@ func TestLossIsToldUntilHeard(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	told, hang := make(chan bool, 100), make(chan struct{})
-	l := open(t, dir, small("drop_oldest"), store.OnLoss(func(string, int, uint64, uint64) {
+	l := open(t, dir, small("drop_oldest"), store.OnLoss(func(store.Loss) error {
 		told <- true
 		<-hang
+		return nil
 	}))
 	openCursor(t, l, "slow", 0)
 	for i := 0; len(told) == 0; i++ {
@@ -129,8 +132,9 @@ func TestLossIsToldUntilHeard(t *testing.T) {
 	if !slices.Equal(lost.told, []string{want}) {
 		t.Errorf("told %q after the crash, want %q", lost.told, want)
 	}
-	l = open(t, crashed, small("drop_oldest"), store.OnLoss(func(string, int, uint64, uint64) {
+	l = open(t, crashed, small("drop_oldest"), store.OnLoss(func(store.Loss) error {
 		t.Error("a loss was told again after it was heard")
+		return nil
 	}))
 	_, err := l.Append(t.Context(), recordOf("x"))
 	must(t, err)

@@ -4,17 +4,19 @@ import (
 	"maps"
 	"slices"
 	"sync"
+	"time"
 )
 
 // maxDamage bounds how many damaged records are remembered, to tell each only once.
 const maxDamage = 10000
 
-// loss is what drop_oldest took from one cursor. rows are its rows in the table.
+// retell is how long a loss waits that nobody could take note of.
+const retell = 10 * time.Second
+
+// loss is a Loss that was not told yet, and its rows in the table.
 type loss struct {
-	cursor      string
-	records     int
-	first, last uint64
-	rows        []int64
+	Loss
+	rows []int64
 }
 
 // notifier calls the callbacks, so that they neither hold up the writer nor have to fear it.
@@ -40,17 +42,22 @@ func newNotifier(o options, told func([]int64)) *notifier {
 }
 
 func (n *notifier) loss(l loss) {
-	n.mu.Lock()
-	if sum := n.losses[l.cursor]; sum != nil {
-		sum.records += l.records
-		sum.first = min(sum.first, l.first)
-		sum.last = max(sum.last, l.last)
-		sum.rows = append(sum.rows, l.rows...)
-	} else {
-		n.losses[l.cursor] = &l
-	}
-	n.mu.Unlock()
+	n.keep(l)
 	n.signal()
+}
+
+func (n *notifier) keep(l loss) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	sum := n.losses[l.Cursor]
+	if sum == nil {
+		n.losses[l.Cursor] = &l
+		return
+	}
+	sum.Records += l.Records
+	sum.First = min(sum.First, l.First)
+	sum.Last = max(sum.Last, l.Last)
+	sum.rows = append(sum.rows, l.rows...)
 }
 
 // damage tells of a record that can not be read, unless it did before.
@@ -87,18 +94,27 @@ func (n *notifier) signal() {
 
 func (n *notifier) loop() {
 	defer close(n.done)
+	var again <-chan time.Time
 	for {
+		heard := true
 		select {
 		case <-n.wake:
-			n.tell(true)
+			heard = n.tell(again == nil)
+		case <-again:
+			again = nil
+			heard = n.tell(true)
 		case <-n.quit:
 			n.tell(false) // losses are told after the next Open
 			return
 		}
+		if !heard {
+			again = time.After(retell)
+		}
 	}
 }
 
-func (n *notifier) tell(withLosses bool) {
+// tell reports whether all that was told was heard.
+func (n *notifier) tell(withLosses bool) (heard bool) {
 	n.mu.Lock()
 	calls := n.calls
 	n.calls = nil
@@ -111,11 +127,17 @@ func (n *notifier) tell(withLosses bool) {
 	for _, call := range calls {
 		call()
 	}
+	heard = true
 	for _, name := range slices.Sorted(maps.Keys(losses)) {
 		l := losses[name]
-		n.onLoss(l.cursor, l.records, l.first, l.last)
-		n.told(l.rows)
+		if n.onLoss(l.Loss) == nil {
+			n.told(l.rows)
+		} else {
+			n.keep(*l)
+			heard = false
+		}
 	}
+	return heard
 }
 
 func (n *notifier) close() {

@@ -20,7 +20,7 @@ type Option func(*options)
 
 type options struct {
 	every    time.Duration
-	onLoss   func(cursor string, records int, first, last uint64)
+	onLoss   func(Loss) error
 	onDamage func(seq uint64, err error)
 	onForget func(cursor string, pos uint64)
 }
@@ -29,10 +29,18 @@ type options struct {
 // nothing else is said.
 func MaintainEvery(d time.Duration) Option { return func(o *options) { o.every = d } }
 
-// OnLoss sets what is told that drop_oldest took records from a cursor, between the sequence numbers
-// first and last. A loss is remembered in the log until f returned, so one that a crash left
-// untold is told after the next Open; losses that come while f runs are told as one.
-func OnLoss(f func(cursor string, records int, first, last uint64)) Option {
+// Loss is what is gone of the log before it was delivered.
+type Loss struct {
+	// Cursor lost them to drop_oldest. It is empty for records that were lost to damage when the file
+	// was rebuilt: every cursor that had not passed them lost them.
+	Cursor      string
+	Records     int
+	First, Last uint64 // they were between these sequence numbers
+}
+
+// OnLoss sets what is told of losses. A loss is remembered in the log until f returned nil: it is
+// told again every ten seconds, and after the next Open. Losses that come meanwhile are told as one.
+func OnLoss(f func(Loss) error) Option {
 	return func(o *options) { o.onLoss = f }
 }
 
@@ -79,7 +87,7 @@ func newLimits(c Config) limits {
 func Open(ctx context.Context, dir string, c Config, opts ...Option) (*Log, error) {
 	o := options{
 		every:    time.Minute,
-		onLoss:   func(string, int, uint64, uint64) {},
+		onLoss:   func(Loss) error { return nil },
 		onDamage: func(uint64, error) {},
 		onForget: func(string, uint64) {},
 	}

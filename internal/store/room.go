@@ -130,15 +130,15 @@ func (w *writer) lose(b *batch, name string, c *cursor, seqs []uint64) error {
 		return nil
 	}
 	w.lossRow++
-	l := loss{name, len(seqs), seqs[0], seqs[len(seqs)-1], []int64{w.lossRow}}
-	if err := w.moveTo(name, place{l.last, c.id}, c.seen); err != nil {
+	l := loss{Loss{name, len(seqs), seqs[0], seqs[len(seqs)-1]}, []int64{w.lossRow}}
+	if err := w.moveTo(name, place{l.Last, c.id}, c.seen); err != nil {
 		return err
 	}
-	if _, err := w.putLoss.exec(w.lossRow, name, int64(l.records), int64(l.first), int64(l.last)); err != nil {
+	if _, err := w.putLoss.exec(w.lossRow, name, int64(l.Records), int64(l.First), int64(l.Last)); err != nil {
 		return err
 	}
 	b.after(func() {
-		w.log.changeCursor(name, func(c *cursor) { c.pos = l.last })
+		w.log.changeCursor(name, func(c *cursor) { c.pos = l.Last })
 		w.log.notify.loss(l)
 	})
 	return nil
@@ -265,7 +265,7 @@ func (w *writer) loadLosses() error {
 			n[i], _ = v.(int64)
 		}
 		w.lossRow = n[0]
-		w.log.notify.loss(loss{name, int(n[2]), uint64(n[3]), uint64(n[4]), []int64{n[0]}})
+		w.log.notify.loss(loss{Loss{name, int(n[2]), uint64(n[3]), uint64(n[4])}, []int64{n[0]}})
 		return nil
 	})
 	return errors.Join(err, s.Close())

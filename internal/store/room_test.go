@@ -108,8 +108,9 @@ func TestPassedRecordsGoFirst(t *testing.T) {
 	t.Parallel()
 	for _, onFull := range []string{"drop_oldest", "refuse"} {
 		t.Run(onFull, func(t *testing.T) {
-			l := open(t, t.TempDir(), small(onFull), store.OnLoss(func(cursor string, _ int, _, _ uint64) {
-				t.Errorf("%s lost records", cursor)
+			l := open(t, t.TempDir(), small(onFull), store.OnLoss(func(lost store.Loss) error {
+				t.Errorf("%+v", lost)
+				return nil
 			}))
 			openCursor(t, l, "a", 0)
 			for i := 1; i <= 450; i++ { // more than there is room for
