@@ -6,6 +6,8 @@ import (
 	"errors"
 	"io"
 	"net/url"
+	"strconv"
+	"time"
 
 	"modernc.org/sqlite"
 	lib "modernc.org/sqlite/lib"
@@ -32,6 +34,11 @@ func connect(path string, pragmas ...string) (*conn, error) {
 		return nil, err
 	}
 	return &conn{c: c}, nil
+}
+
+// busyTimeout has the connection wait so long for another one's lock.
+func busyTimeout(d time.Duration) string {
+	return "busy_timeout(" + strconv.FormatInt(d.Milliseconds(), 10) + ")"
 }
 
 // Close closes the statements too: SQLite would keep the file open for one that was left.

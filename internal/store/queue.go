@@ -44,7 +44,7 @@ type queue struct {
 	took   int           // urgent ones of the transaction under way
 	expect int           // as many urgent ones as are likely to come soon
 	room   chan struct{} // closed when there is room again; nil while nobody waits for it
-	closed bool
+	closed time.Time     // when it was; the zero time while it is open
 }
 
 func newQueue(groupBytes int) *queue {
@@ -69,7 +69,7 @@ func (q *queue) put(ctx context.Context, r *request) error {
 func (q *queue) tryPut(r *request) (room <-chan struct{}, err error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if q.closed {
+	if !q.closed.IsZero() {
 		return nil, ErrClosed
 	}
 	if len(q.items) > 0 && q.bytes+r.size > maxQueued {
@@ -100,7 +100,7 @@ func (q *queue) take() (group []*request, sleep time.Duration, open bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if len(q.items) == 0 {
-		return nil, 0, !q.closed
+		return nil, 0, q.closed.IsZero()
 	}
 	if left := q.wait(); left > 0 {
 		return nil, left, true
@@ -132,7 +132,7 @@ func (q *queue) take() (group []*request, sleep time.Duration, open bool) {
 // than one that starts at once, and who appends alone never waits.
 func (q *queue) wait() time.Duration {
 	switch {
-	case q.closed || len(q.items) >= maxGroup || q.bytes >= q.groupBytes || q.urgent > 0 && q.urgent >= q.expect:
+	case !q.closed.IsZero() || len(q.items) >= maxGroup || q.bytes >= q.groupBytes || q.urgent > 0 && q.urgent >= q.expect:
 		return 0
 	case q.urgent == 0:
 		return company - time.Since(q.since)
@@ -153,12 +153,19 @@ func (q *queue) over() {
 func (q *queue) close() {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	q.closed = true
+	q.closed = time.Now()
 	if q.room != nil {
 		close(q.room)
 		q.room = nil
 	}
 	q.signal()
+}
+
+// closedAt returns when the queue was closed, the zero time while it is open.
+func (q *queue) closedAt() time.Time {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.closed
 }
 
 func (q *queue) signal() {

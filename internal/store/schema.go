@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"strconv"
 	"syscall"
+
+	lib "modernc.org/sqlite/lib"
 )
 
 const (
@@ -152,6 +154,9 @@ func createSchema(db *conn) error {
 func explain(path string, err error) error {
 	if isCorrupt(err) {
 		return fmt.Errorf("%s is damaged or not a database (move it away to start with an empty log): %w", path, err)
+	}
+	if code(err) == lib.SQLITE_BUSY {
+		return fmt.Errorf("%s: another program keeps it locked: %w", path, err)
 	}
 	return fmt.Errorf("%s: %w", path, err)
 }

@@ -5,6 +5,17 @@ import (
 	"fmt"
 	"strconv"
 	"time"
+
+	lib "modernc.org/sqlite/lib"
+)
+
+const (
+	// lockTry is how long SQLite waits at a time for another program to end its transaction.
+	lockTry = 50 * time.Millisecond
+	// lockPatience is how long a group of requests waits for that in all.
+	lockPatience = 5 * time.Second
+	// closePatience is how long everything that is left when the log is closed may wait for it.
+	closePatience = time.Second
 )
 
 // retryFailed is how often a disk that failed is tried when nobody appends.
@@ -28,6 +39,7 @@ type writer struct {
 	full     bool // there is no room, and none can be made
 	grown    int  // bytes that were written since used was called
 	lossRow  int64
+	patience time.Duration // for another program's lock
 
 	statements
 }
@@ -38,7 +50,7 @@ func newWriter(l *Log, every time.Duration) (*writer, error) {
 		opened: time.Now(), done: make(chan struct{}),
 	}
 	var err error
-	if w.db, err = connect(l.path, "busy_timeout(5000)"); err != nil {
+	if w.db, err = connect(l.path, busyTimeout(lockTry)); err != nil {
 		return nil, err
 	}
 	if w.pageSize, err = w.db.integer("PRAGMA page_size"); err != nil {
@@ -155,6 +167,8 @@ func (w *writer) sleep(d time.Duration, tick <-chan time.Time) (due bool) {
 
 // write runs a group as one transaction and tells those who wait for it.
 func (w *writer) write(group []*request) {
+	w.patience = lockPatience
+	defer func() { w.patience = 0 }()
 	err := w.transact(func(b *batch) error {
 		for _, r := range group {
 			if err := r.run(b); err != nil {
@@ -188,7 +202,7 @@ func (w *writer) noteErr(err error) {
 // effect; otherwise nothing is.
 func (w *writer) transact(do func(*batch) error) error {
 	b := batch{last: w.last}
-	_, err := w.begin.exec()
+	err := w.lock()
 	if err == nil {
 		if err = do(&b); err == nil {
 			_, err = w.commit.exec()
@@ -199,7 +213,7 @@ func (w *writer) transact(do func(*batch) error) error {
 		}
 	}
 	if err != nil {
-		return fmt.Errorf("write %s: %w", w.log.path, err)
+		return fmt.Errorf("write %w", explain(w.log.path, err))
 	}
 	w.last = b.last
 	w.log.newest.Store(w.last)
@@ -210,6 +224,21 @@ func (w *writer) transact(do func(*batch) error) error {
 		f()
 	}
 	return nil
+}
+
+// lock begins a transaction that writes. Only another program can be in its way, such as a sqlite3
+// that somebody left open: a group waits for it for a while, maintenance comes back later, and
+// closing the log does not take long whatever it does.
+func (w *writer) lock() error {
+	for start := time.Now(); ; {
+		_, err := w.begin.exec()
+		if code(err) != lib.SQLITE_BUSY || time.Since(start) >= w.patience {
+			return err
+		}
+		if closed := w.queue.closedAt(); !closed.IsZero() && time.Since(closed) >= closePatience {
+			return err
+		}
+	}
 }
 
 // insert adds records, and returns how many were new.
