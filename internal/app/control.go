@@ -11,12 +11,16 @@ import (
 
 // Commands that the control socket answers.
 const (
-	CommandStatus    = "status"
-	CommandExplain   = "explain"
-	CommandDeadList  = "deadletters/list"
-	CommandDeadShow  = "deadletters/show"
-	CommandDeadRetry = "deadletters/retry"
-	CommandDeadDrop  = "deadletters/drop"
+	CommandStatus        = "status"
+	CommandStoreExport   = "store/export"
+	CommandSilenceAdd    = "silence/add"
+	CommandSilenceList   = "silence/list"
+	CommandSilenceExpire = "silence/expire"
+	CommandExplain       = "explain"
+	CommandDeadList      = "deadletters/list"
+	CommandDeadShow      = "deadletters/show"
+	CommandDeadRetry     = "deadletters/retry"
+	CommandDeadDrop      = "deadletters/drop"
 )
 
 // Nothing is the request of a command that needs none.

@@ -22,6 +22,8 @@ type reader interface {
 	CursorState(ctx context.Context, cursor, kind, from string, limit int) ([]store.Change, error)
 	Outcomes(ctx context.Context, seq uint64) ([]store.CursorOutcome, error)
 	Stats(ctx context.Context) (store.Stats, error)
+	Read(ctx context.Context, after uint64, limit int) ([]store.Record, error)
+	LastSeq() uint64
 	Get(ctx context.Context, id string) (store.Record, error)
 	Find(ctx context.Context, prefix string, limit int) (ids []string, err error)
 }
@@ -31,9 +33,10 @@ func (a *App) desk() *desk { return &desk{log: a.store, base: a.intake.base, liv
 // reading are the calls that need no running daemon.
 func (d *desk) reading() map[string]server.Call {
 	return map[string]server.Call{
-		CommandDeadList: server.Answer(d.listDead),
-		CommandDeadShow: server.Answer(d.showDead),
-		CommandExplain:  server.Answer(d.explain),
+		CommandDeadList:    server.Answer(d.listDead),
+		CommandDeadShow:    server.Answer(d.showDead),
+		CommandExplain:     server.Answer(d.explain),
+		CommandStoreExport: server.Answer(d.export),
 	}
 }
 

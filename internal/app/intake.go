@@ -118,11 +118,11 @@ func (in *intake) record(e *event.Event, source string) (r store.Record, ok bool
 	if err != nil {
 		return store.Record{}, false, err
 	}
-	return store.Record{ID: analysed.ID, At: when(e), Body: withSource(body, source), Value: analysed}, true, nil
+	return store.Record{ID: analysed.ID, At: happened(e), Body: withSource(body, source), Value: analysed}, true, nil
 }
 
-// when is the time that takes part in the alert's ID.
-func when(e *event.Event) time.Time {
+// happened is the time that takes part in the alert's ID.
+func happened(e *event.Event) time.Time {
 	if e.Time.IsZero() {
 		return e.Received
 	}

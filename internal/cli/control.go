@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"syscall"
 
+	"github.com/filelessd/filelessd/internal/app"
 	"github.com/filelessd/filelessd/internal/config"
 	"github.com/filelessd/filelessd/internal/listen"
 	"github.com/filelessd/filelessd/internal/server"
@@ -53,13 +54,38 @@ func (p *program) dataDir(f daemonFlags) (string, error) {
 // errNoDaemon: nobody answers on the socket.
 var errNoDaemon = errors.New("no daemon runs")
 
-// ask has the daemon answer a command; answer is a pointer to what its answer is decoded into.
+// ask has the daemon answer a command; answer is a pointer to what its answer is decoded into. What only
+// reads is read from the log itself where no daemon runs.
 func (p *program) ask(f daemonFlags, command string, request, answer any) error {
 	dir, err := p.dataDir(f)
 	if err != nil {
 		return err
 	}
-	return askDaemon(p.ctx, filepath.Join(dir, server.ControlName), command, request, answer)
+	err = askDaemon(p.ctx, filepath.Join(dir, server.ControlName), command, request, answer)
+	if errors.Is(err, errNoDaemon) && app.AnswersOffline(command) {
+		return p.askLog(dir, command, request, answer)
+	}
+	return err
+}
+
+func (p *program) askLog(dir, command string, request, answer any) (err error) {
+	if p.offline == nil {
+		if p.offline, err = app.OpenOffline(p.ctx, dir); err != nil {
+			return fmt.Errorf("%w with this data_dir, and its log can not be read: %w", errNoDaemon, err)
+		}
+	}
+	body, err := json.Marshal(request)
+	if err != nil {
+		return err
+	}
+	said, err := p.offline.Ask(p.ctx, command, body)
+	if server.IsWrong(err) {
+		return usage(err)
+	}
+	if err != nil {
+		return err
+	}
+	return json.Unmarshal(said, answer)
 }
 
 func askDaemon(ctx context.Context, socket, command string, request, answer any) error {
@@ -123,5 +149,6 @@ func refusal(resp *http.Response) error {
 func (p *program) writeJSON(v any) error {
 	e := json.NewEncoder(p.Stdout)
 	e.SetIndent("", "  ")
+	e.SetEscapeHTML(false)
 	return e.Encode(v)
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/alecthomas/kong"
 
+	"github.com/filelessd/filelessd/internal/app"
 	"github.com/filelessd/filelessd/pkg/sink"
 )
 
@@ -39,6 +40,8 @@ type program struct {
 	IO
 	ctx   context.Context
 	sinks *sink.Registry
+
+	offline *app.Offline // the log of a daemon that does not run; nil until a command needs it
 }
 
 type commands struct {
@@ -51,6 +54,8 @@ type commands struct {
 	Status      statusCommand      `cmd:"" help:"Say how the running daemon is doing: its sources, sinks and log."`
 	Deadletters deadlettersCommand `cmd:"" help:"Reports that a sink refused for good or that were given up: list, show, retry, drop."`
 	Explain     explainCommand     `cmd:"" help:"Say what became of one report: where it came from, what it matched, what each sink made of it."`
+	Silence     silenceCommand     `cmd:"" help:"Withhold reports for a while: add, list, expire."`
+	Store       storeCommand       `cmd:"" help:"The log of reports: export."`
 
 	Version versionCommand `cmd:"" help:"Print the version."`
 }
@@ -95,7 +100,11 @@ func Main(ctx context.Context, args []string, streams IO, sinks *sink.Registry) 
 	case err != nil:
 		return p.fail(usage(fmt.Errorf("%w (see filelessd --help)", err)))
 	}
-	return p.fail(command.Run(p))
+	err = command.Run(p)
+	if p.offline != nil {
+		err = errors.Join(err, p.offline.Close())
+	}
+	return p.fail(err)
 }
 
 // fail says what went wrong, if anything did, and returns the exit status for it.

@@ -103,17 +103,36 @@ func answered(call Call) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, mostRequest))
 		if err != nil {
-			writeJSON(w, http.StatusBadRequest, Refusal{err.Error()})
+			answer(w, http.StatusBadRequest, Refusal{err.Error()})
 			return
 		}
-		answer, err := call(r.Context(), body)
+		said, err := call(r.Context(), body)
 		switch {
 		case err == nil:
-			writeJSON(w, http.StatusOK, answer)
+			answer(w, http.StatusOK, said)
 		case IsWrong(err):
-			writeJSON(w, http.StatusBadRequest, Refusal{err.Error()})
+			answer(w, http.StatusBadRequest, Refusal{err.Error()})
 		default:
-			writeJSON(w, http.StatusInternalServerError, Refusal{err.Error()})
+			answer(w, http.StatusInternalServerError, Refusal{err.Error()})
 		}
 	})
+}
+
+// Encode writes an answer: reports in it stay on one line, as they are written elsewhere.
+func Encode(answer any) ([]byte, error) {
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	err := e.Encode(answer)
+	return b.Bytes(), err
+}
+
+func answer(w http.ResponseWriter, code int, said any) {
+	body, err := Encode(said)
+	if err != nil {
+		code, body = http.StatusInternalServerError, []byte(`{"error":"the answer can not be written as JSON"}`)
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(code)
+	_, _ = w.Write(body)
 }

@@ -1,0 +1,95 @@
+package app
+
+import (
+	"context"
+	"strings"
+	"time"
+
+	"github.com/filelessd/filelessd/internal/server"
+	"github.com/filelessd/filelessd/internal/when"
+)
+
+// Silence withholds the reports that its matcher is true of, from all sinks, until it expires.
+type Silence struct {
+	ID       string    `json:"id"`
+	Matcher  string    `json:"matcher"` // in the language of when
+	Author   string    `json:"author"`
+	Reason   string    `json:"reason"`
+	Created  time.Time `json:"created"`
+	Expires  time.Time `json:"expires"`
+	Withheld uint64    `json:"withheld"` // reports so far
+}
+
+// silences are where they are kept.
+type silences interface {
+	Add(ctx context.Context, matcher, author, reason string, expires time.Time) (id string, err error)
+	Expire(ctx context.Context, id string) error
+	List() []Silence
+}
+
+// silenceCalls are the commands about silences.
+func silenceCalls(s silences) map[string]server.Call {
+	return map[string]server.Call{
+		CommandSilenceAdd: server.Answer(func(ctx context.Context, asked Silence) (Silence, error) {
+			if err := checkSilence(asked, time.Now()); err != nil {
+				return Silence{}, err
+			}
+			id, err := s.Add(ctx, asked.Matcher, asked.Author, asked.Reason, asked.Expires)
+			if err != nil {
+				return Silence{}, err
+			}
+			asked.ID = id
+			return asked, nil
+		}),
+		CommandSilenceList: server.Answer(func(context.Context, Nothing) ([]Silence, error) {
+			return append([]Silence{}, s.List()...), nil
+		}),
+		CommandSilenceExpire: server.Answer(func(ctx context.Context, asked Silence) (Silence, error) {
+			one, err := silenceOf(s.List(), asked.ID)
+			if err != nil {
+				return Silence{}, err
+			}
+			return one, s.Expire(ctx, one.ID)
+		}),
+	}
+}
+
+// checkSilence says what the operator has to mend; what Add says beside that is not theirs.
+func checkSilence(s Silence, now time.Time) error {
+	if strings.TrimSpace(s.Matcher) == "" {
+		return server.Wrongf("matcher: missing: which reports are to be withheld?")
+	}
+	if _, err := when.Compile(s.Matcher); err != nil {
+		return server.Wrongf("matcher: %w", err)
+	}
+	switch {
+	case strings.TrimSpace(s.Author) == "":
+		return server.Wrongf("author: missing: who withholds them?")
+	case strings.TrimSpace(s.Reason) == "":
+		return server.Wrongf("reason: missing: why are they withheld?")
+	case !s.Expires.After(now):
+		return server.Wrongf("expires: %s is over", s.Expires.UTC().Format(time.RFC3339))
+	}
+	return nil
+}
+
+// silenceOf finds a silence by its ID or the beginning of it.
+func silenceOf(all []Silence, id string) (found Silence, err error) {
+	n := 0
+	for _, s := range all {
+		if s.ID == id {
+			return s, nil
+		}
+		if id != "" && strings.HasPrefix(s.ID, id) {
+			found = s
+			n++
+		}
+	}
+	switch n {
+	case 0:
+		return Silence{}, server.Wrongf("no silence %q", id)
+	case 1:
+		return found, nil
+	}
+	return Silence{}, server.Wrongf("%d silences begin with %q", n, id)
+}
