@@ -102,5 +102,5 @@ func damaged(s store.Stats) string {
 	if s.Damaged == 0 {
 		return ""
 	}
-	return fmt.Sprintf(", %d DAMAGED (filelessd store check says which)", s.Damaged)
+	return fmt.Sprintf(", %d of them DAMAGED", s.Damaged)
 }
