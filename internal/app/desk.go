@@ -12,20 +12,9 @@ import (
 
 // desk answers what only reads the log: for a running daemon, and where none runs.
 type desk struct {
-	log  reader
+	log  *store.Log
 	base *knowledge.Base
 	live *App // nil where no daemon runs
-}
-
-// reader is what the desk needs of the log.
-type reader interface {
-	CursorState(ctx context.Context, cursor, kind, from string, limit int) ([]store.Change, error)
-	Outcomes(ctx context.Context, seq uint64) ([]store.CursorOutcome, error)
-	Stats(ctx context.Context) (store.Stats, error)
-	Read(ctx context.Context, after uint64, limit int) ([]store.Record, error)
-	LastSeq() uint64
-	Get(ctx context.Context, id string) (store.Record, error)
-	Find(ctx context.Context, prefix string, limit int) (ids []string, err error)
 }
 
 func (a *App) desk() *desk { return &desk{log: a.store, base: a.intake.base, live: a} }

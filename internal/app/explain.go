@@ -1,7 +1,6 @@
 package app
 
 import (
-	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -175,21 +174,20 @@ func (d *desk) pending(ctx context.Context, c store.CursorStats, record store.Re
 	if p.State == deliver.StateTried || p.State == deliver.StateFlying || p.State == deliver.StateQueued {
 		return p, nil
 	}
-	for _, kind := range []string{deliver.KindParked, deliver.KindDead} {
-		err = d.eachState(ctx, c.Name, kind, func(change store.Change) error {
-			var u deliver.Undelivered
-			if change.Key != record.ID || json.Unmarshal(change.Body, &u) != nil {
-				return nil
-			}
-			state := cmp.Or(map[string]string{deliver.KindParked: deliver.StateParked}[kind], deliver.StateDead)
-			if w == nil || p.State == state {
-				behind := p.Behind
-				p = deliver.Pending{State: state, Attempts: u.Attempts, First: u.Since, Last: u.At, Next: u.Next, Error: u.Error, Behind: behind}
-			}
-			return nil
-		})
+	for kind, state := range map[string]string{deliver.KindParked: deliver.StateParked, deliver.KindDead: deliver.StateDead} {
+		kept, err := d.log.CursorState(ctx, c.Name, kind, record.ID, 1)
 		if err != nil {
 			return p, err
+		}
+		if len(kept) == 0 || kept[0].Key != record.ID {
+			continue
+		}
+		var u deliver.Undelivered
+		if w != nil && p.State != state || json.Unmarshal(kept[0].Body, &u) != nil {
+			continue
+		}
+		p = deliver.Pending{
+			State: state, Attempts: u.Attempts, First: u.Since, Last: u.At, Next: u.Next, Error: u.Error, Behind: p.Behind,
 		}
 	}
 	return p, nil

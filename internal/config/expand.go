@@ -80,25 +80,25 @@ func readSecret(name string) (string, error) {
 	if !info.Mode().IsRegular() {
 		return "", errors.New("not a regular file")
 	}
-	data, err := readAtMost(name, maxSize)
+	data, err := readFile(name)
 	if err != nil {
 		return "", cause(err)
 	}
 	return strings.TrimRight(string(data), "\r\n"), nil
 }
 
-// readAtMost reads a file of at most so many bytes.
-func readAtMost(name string, most int64) ([]byte, error) {
+// readFile reads a file of at most maxSize bytes.
+func readFile(name string) ([]byte, error) {
 	f, err := os.Open(name)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
-	data, err := io.ReadAll(io.LimitReader(f, most+1))
+	data, err := io.ReadAll(io.LimitReader(f, maxSize+1))
 	if err != nil {
 		return nil, err
 	}
-	if int64(len(data)) > most {
+	if len(data) > maxSize {
 		return nil, errors.New("larger than 1 MiB")
 	}
 	return data, nil
