@@ -133,7 +133,7 @@ func TestSimulatorComesAndGoes(t *testing.T) {
 func testSimulatorComesAndGoes(t *testing.T, n int, mode string, end syscall.Signal) {
 	receiver := newReceiver(t)
 	socket := filepath.Join(t.TempDir(), "falco.sock")
-	d := newDaemon(t, receiver.URL, "  falco: {type: falco_grpc, address: 'unix://"+socket+"', mode: "+mode+", poll: 20ms}")
+	d := newDaemon(t, receiver.URL, "  falco: {type: falco_grpc, address: 'unix://"+socket+"', mode: "+mode+", poll: 20ms, quiet: {restarts: false}}")
 	p := d.run()
 	lines, ids := alerts(t, n)
 	arrived := func(ids []string) int { return len(ids) - len(receiver.missing(ids)) }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"slices"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -39,12 +40,16 @@ func (e *ears) set(deaf error) {
 	e.deaf = deaf
 }
 
-// said returns what was told: reasons, with + behind those that were over.
-func (e *ears) said() []string {
+func (e *ears) all() []Absence {
 	e.mu.Lock()
 	defer e.mu.Unlock()
+	return slices.Clone(e.heard)
+}
+
+// said returns what was told: reasons, with + behind those that were over.
+func (e *ears) said() []string {
 	said := []string{}
-	for _, a := range e.heard {
+	for _, a := range e.all() {
 		text := a.Reason
 		if !a.Until.IsZero() {
 			text += "+"
@@ -135,8 +140,8 @@ func TestUnreachable(t *testing.T) {
 			want("almost")
 			time.Sleep(10 * time.Second)
 			want("away", Unreachable)
-			if since := heard.heard[0].Since; since.Sub(ended) > 2*c.Poll || heard.heard[0].Status.LastError == "" {
-				t.Errorf("%s: since %s, ended at %s: %+v", mode, since, ended, heard.heard[0].Status)
+			if since := heard.all()[0].Since; since.Sub(ended) > 2*c.Poll || heard.all()[0].Status.LastError == "" {
+				t.Errorf("%s: since %s, ended at %s: %+v", mode, since, ended, heard.all()[0].Status)
 			}
 			time.Sleep(time.Hour)
 			want("still away", Unreachable)
@@ -146,7 +151,7 @@ func TestUnreachable(t *testing.T) {
 			heard.set(nil)
 			time.Sleep(time.Minute)
 			want("back", Unreachable, Unreachable+"+")
-			if a := heard.heard[1]; a.Since != heard.heard[0].Since || a.Until.Sub(a.Since).Round(time.Minute) != time.Hour+2*time.Minute {
+			if a := heard.all()[1]; a.Since != heard.all()[0].Since || a.Until.Sub(a.Since).Round(time.Minute) != time.Hour+2*time.Minute {
 				t.Errorf("%s: from %s to %s", mode, a.Since, a.Until)
 			}
 		})
@@ -190,7 +195,7 @@ func TestSilent(t *testing.T) {
 		stop()
 		// filelessd was restarted. That is no sign of life.
 		again := NewWatch(s, QuietRules{After: 10 * time.Minute}, heard.tell)
-		again.Resume(Silent, heard.heard[0].Since)
+		again.Resume(Silent, heard.all()[0].Since)
 		stop = watched(t, again)
 		time.Sleep(20 * time.Minute)
 		if diff := cmp.Diff([]string{Silent}, heard.said()); diff != "" {
@@ -241,8 +246,8 @@ func TestRestarts(t *testing.T) {
 		third := time.Now()
 		time.Sleep(time.Minute)
 		see(metrics("a", third), metrics("b", first.Add(-time.Hour)))
-		if a := heard.heard[len(heard.heard)-1]; len(heard.heard) != 2 || !a.Since.Equal(third) || !cmp.Equal(a.Hosts, []string{"a"}) {
-			t.Errorf("%+v", heard.heard)
+		if a := heard.all()[len(heard.all())-1]; len(heard.all()) != 2 || !a.Since.Equal(third) || !cmp.Equal(a.Hosts, []string{"a"}) {
+			t.Errorf("%+v", heard.all())
 		}
 		for n := range 50 {
 			s.set(func(s *Status) { s.Process = 100 + n })
@@ -250,10 +255,10 @@ func TestRestarts(t *testing.T) {
 		}
 		time.Sleep(time.Hour)
 		times := 0
-		for _, a := range heard.heard[2:] {
+		for _, a := range heard.all()[2:] {
 			times += a.Times
 		}
-		if told := len(heard.heard) - 2; times != 50 || told > 4 {
+		if told := len(heard.all()) - 2; times != 50 || told > 4 {
 			t.Errorf("%d restarts in %d reports", times, told)
 		}
 	})
