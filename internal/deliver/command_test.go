@@ -94,12 +94,12 @@ func TestRetryKeepsOverACrash(t *testing.T) {
 		b.sink.set(refuse)
 		b.log.append(newReports(1, 1)...)
 		settle()
-		b.sink.set(down)
+		b.sink.set(func(ctx context.Context, _ *report.Report) error { <-ctx.Done(); return ctx.Err() })
 		if err := b.worker.Retry(t.Context(), id(1)); err != nil {
 			t.Fatal(err)
 		}
-		settle()
-		b.stop()
+		synctest.Wait()
+		b.stop() // while it is on its way
 		b.sink.set(nil)
 		b.start()
 		time.Sleep(2 * time.Hour)
@@ -107,6 +107,31 @@ func TestRetryKeepsOverACrash(t *testing.T) {
 		if diff := cmp.Diff([]string{id(1)}, b.sink.taken()); diff != "" {
 			t.Error(diff)
 		}
+	})
+}
+
+// TestRetryAtOnce: of two commands that come together one has the letter.
+func TestRetryAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t)
+		b.start()
+		b.sink.set(refuse)
+		b.log.append(newReports(1, 1)...)
+		settle()
+		b.sink.set(nil)
+		errs := make(chan error, 2)
+		for range 2 {
+			go func() { errs <- b.worker.Retry(t.Context(), id(1)) }()
+		}
+		first, second := <-errs, <-errs
+		if (first == nil) == (second == nil) || !errors.Is(errors.Join(first, second), ErrNoDeadLetter) {
+			t.Errorf("%v and %v", first, second)
+		}
+		settle()
+		if n := len(b.sink.taken()); n != 1 {
+			t.Errorf("%d deliveries", n)
+		}
+		b.stop()
 	})
 }
 

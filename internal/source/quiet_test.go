@@ -264,6 +264,23 @@ func TestRestarts(t *testing.T) {
 	})
 }
 
+// TestAwayIsNoRestart: that Falco came back as another process is no news after it was told to be away.
+func TestAwayIsNoRestart(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &fixedSource{status: Status{State: "connected", Process: 7}}
+		var heard ears
+		defer watched(t, NewWatch(s, QuietRules{Restarts: true, Unreachable: time.Minute}, heard.tell))()
+		time.Sleep(time.Minute)
+		s.set(func(s *Status) { s.State, s.Since = "connecting", time.Now() })
+		time.Sleep(2 * time.Minute)
+		s.set(func(s *Status) { s.State, s.Since, s.Process = "connected", time.Now(), 8 })
+		time.Sleep(time.Hour)
+		if diff := cmp.Diff([]string{Unreachable, Unreachable + "+"}, heard.said()); diff != "" {
+			t.Error(diff)
+		}
+	})
+}
+
 // TestRestartsAreBounded: host names come from outside.
 func TestRestartsAreBounded(t *testing.T) {
 	w := NewWatch(&fixedSource{}, QuietRules{Restarts: true}, new(ears).tell)
