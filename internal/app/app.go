@@ -50,12 +50,13 @@ type App struct {
 	registry *prometheus.Registry
 	metrics  *metrics
 
-	store   *store.Log
-	intake  *intake
-	workers []*worker
-	sources []*runningSource
-	server  *server.Server
-	control *server.Control
+	store    *store.Log
+	intake   *intake
+	silences *deliver.Silences
+	workers  []*worker
+	sources  []*runningSource
+	server   *server.Server
+	control  *server.Control
 
 	stopping atomic.Bool // sources take nothing any more
 
@@ -94,6 +95,9 @@ func New(ctx context.Context, o Options) (_ *App, err error) {
 		return nil, err
 	}
 	if err := a.newIntake(); err != nil {
+		return nil, err
+	}
+	if err := a.openSilences(ctx); err != nil {
 		return nil, err
 	}
 	delivery := deliver.NewMetrics(a.registry)
@@ -185,6 +189,7 @@ func (a *App) openSink(ctx context.Context, c config.Sink, m *deliver.Metrics) e
 	a.onStop("sink "+c.Name, s.Close)
 	w, err := deliver.New(ctx, deliver.Options{
 		Name: c.Name, Sink: s, Policy: c.Policy, When: c.When, Log: a.store, State: a.store, Metrics: m,
+		Grouping: a.config.Grouping, Silences: a.silences, Version: a.options.Version,
 		Expand:    a.expand,
 		Logger:    a.log.With().Str("sink", c.Name).Logger(),
 		DeadBytes: deadRoom(int64(a.config.Store.MaxBytes), len(a.config.Sinks)),

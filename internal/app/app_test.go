@@ -75,7 +75,7 @@ func newFixtureIn(t *testing.T, dataDir, sources string) *fixture {
 	f := &fixture{t: t, logs: new(lockedBuffer), reports: map[string]report.Report{}}
 	web := httptest.NewServer(http.HandlerFunc(f.receive))
 	t.Cleanup(web.Close)
-	text := fmt.Sprintf("data_dir: %s\nhttp: {listen: ''}\nsources:\n%s\nsinks:\n  soc: {type: webhook, url: %s}\n", dataDir, sources, web.URL)
+	text := fmt.Sprintf("data_dir: %s\nhttp: {listen: ''}\ngrouping: {enabled: false}\nsources:\n%s\nsinks:\n  soc: {type: webhook, url: %s}\n", dataDir, sources, web.URL)
 	base, err := knowledge.Load()
 	if err != nil {
 		t.Fatal(err)

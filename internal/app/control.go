@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"fmt"
+	"maps"
 	"path/filepath"
 	"slices"
 
@@ -31,6 +32,7 @@ func (a *App) openControl(ctx context.Context) error {
 	calls[CommandStatus] = server.Answer(func(ctx context.Context, _ Nothing) (any, error) { return a.status(ctx), nil })
 	calls[CommandDeadRetry] = server.Answer(a.retryDead)
 	calls[CommandDeadDrop] = server.Answer(a.dropDead)
+	maps.Copy(calls, silenceCalls(a.silences))
 	c, err := server.OpenControl(ctx, filepath.Join(a.config.DataDir, server.ControlName), a.options.Version, calls, a.log)
 	if err != nil {
 		return err

@@ -147,7 +147,11 @@ func (d *desk) sinkStories(ctx context.Context, record store.Record, r *report.R
 		case pending.State != deliver.StatePassed:
 			s.Pending = &pending
 		case len(s.Outcomes) > 0:
-			s.State = s.Outcomes[len(s.Outcomes)-1].Result
+			last := s.Outcomes[len(s.Outcomes)-1]
+			s.State = last.Result
+			if s.Note, err = d.counted(ctx, c.Name, last.Detail); err != nil {
+				return nil, err
+			}
 		default:
 			s.Note = d.passed(c.Name, r)
 		}
@@ -191,6 +195,32 @@ func (d *desk) pending(ctx context.Context, c store.CursorStats, record store.Re
 		}
 	}
 	return p, nil
+}
+
+// counted says what became of the summary that counts a report; empty for a report that none counts.
+func (d *desk) counted(ctx context.Context, sink, detail string) (string, error) {
+	key, summary := deliver.CountedIn(detail)
+	w := d.workerOf(sink)
+	if summary == "" || w == nil {
+		return "", nil
+	}
+	g, ok, err := w.Group(ctx, key)
+	if err != nil {
+		return "", err
+	}
+	if ok && g.Summary == summary {
+		return fmt.Sprintf("the summary is due at %s and counts %d so far", g.Due.UTC().Format(time.RFC3339), g.Held), nil
+	}
+	p, err := w.Find(ctx, summary, 0)
+	switch {
+	case err != nil:
+		return "", err
+	case p.State == deliver.StatePassed:
+		return "the summary has gone out", nil
+	case p.State == deliver.StateDead:
+		return "the summary is a dead letter", nil
+	}
+	return "the summary is on its way: " + p.State, nil
 }
 
 func (d *desk) workerOf(sink string) *worker {

@@ -5,19 +5,26 @@ import (
 	"strings"
 	"time"
 
+	"github.com/filelessd/filelessd/internal/deliver"
 	"github.com/filelessd/filelessd/internal/server"
 	"github.com/filelessd/filelessd/internal/when"
 )
 
 // Silence withholds the reports that its matcher is true of, from all sinks, until it expires.
-type Silence struct {
-	ID       string    `json:"id"`
-	Matcher  string    `json:"matcher"` // in the language of when
-	Author   string    `json:"author"`
-	Reason   string    `json:"reason"`
-	Created  time.Time `json:"created"`
-	Expires  time.Time `json:"expires"`
-	Withheld uint64    `json:"withheld"` // reports so far
+type Silence = deliver.Silence
+
+// openSilences keeps the daemon from starting only where the store does not answer: a silence that
+// can not be read withholds nothing.
+func (a *App) openSilences(ctx context.Context) error {
+	silences, err := deliver.OpenSilences(ctx, a.store)
+	if silences == nil {
+		return err
+	}
+	if err != nil {
+		a.log.Error().Err(err).Msg("some silences can not be read and are not in force")
+	}
+	a.silences = silences
+	return nil
 }
 
 // silences are where they are kept.

@@ -25,8 +25,8 @@ type Config struct {
 	DrainTimeout time.Duration `yaml:"drain_timeout"`
 	// Store is the log of reports on disk.
 	Store store.Config `yaml:"store"`
-	// Grouping folds repeats of one attack.
-	Grouping Grouping `yaml:"grouping"`
+	// Grouping folds repeats of one attack into summaries, for each sink by itself.
+	Grouping deliver.Grouping `yaml:"grouping"`
 	// Match says which alerts are fileless execution.
 	Match match.Config `yaml:"match"`
 	// GRPC is the report service. It is not part of this version.
@@ -48,12 +48,6 @@ type Log struct {
 	Level string `yaml:"level"`
 	// Format is json, one object a line, or console, for people.
 	Format string `yaml:"format"`
-}
-
-// Grouping is how repeats of one attack are folded.
-type Grouping struct {
-	// Enabled makes repeats a summary. It has no effect in this version: every report goes out.
-	Enabled bool `yaml:"enabled"`
 }
 
 // GRPC is the configuration of the report service.
@@ -93,7 +87,7 @@ func Default() *Config {
 		HTTP:         server.DefaultConfig(),
 		DrainTimeout: 10 * time.Second,
 		Store:        store.DefaultConfig(),
-		Grouping:     Grouping{Enabled: true},
+		Grouping:     deliver.DefaultGrouping(),
 		Match:        match.DefaultConfig(),
 		Sources:      map[string]Source{},
 		Sinks:        map[string]Sink{},

@@ -42,9 +42,6 @@ func TestContractSample(t *testing.T) {
 	want := Default()
 	want.Match.Rules, want.Match.Allow = []match.Rule{}, []match.Allow{}
 	want.Match.NetworkServices, want.Match.Lab = []string{}, []string{}
-	want.Warnings = []string{
-		"testdata/contract.yaml:6:21: grouping.enabled: grouping comes with a later version: every report goes out",
-	}
 	grpc, http, file := source.DefaultGRPCConfig(), source.DefaultHTTPConfig(), source.DefaultFileConfig()
 	pos := func(line int) Pos { return Pos{"testdata/contract.yaml", line, 3} }
 	want.Sources = map[string]Source{

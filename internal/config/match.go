@@ -75,9 +75,6 @@ func (o *origin) warnings(c *Config) []string {
 	warn := func(p path, message string) {
 		warnings = append(warnings, Problem{Pos: o.doc.pos(o.place(p)), Key: p.String(), Message: message}.String())
 	}
-	if p := (path{"grouping", "enabled"}); c.Grouping.Enabled && o.doc.root.get(p[0]).get(p[1]) != nil {
-		warn(p, "grouping comes with a later version: every report goes out")
-	}
 	for i, a := range c.Match.Allow {
 		if a.Expires.Before(o.env.Now) {
 			p := path{"match", "allow"}.index(i)

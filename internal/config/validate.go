@@ -38,6 +38,7 @@ func (c *Config) findings() []finding {
 	v.errors(path{"http"}, c.HTTP.Validate())
 	v.check(!c.HTTP.Reload, path{"http", "reload"}, "reloading over HTTP is not part of this version")
 	v.errors(path{"store"}, c.Store.Validate())
+	v.errors(path{"grouping"}, c.Grouping.Validate())
 	v.check(c.GRPC.Listen == "", path{"grpc", "listen"}, "the report service is not part of this version")
 	v.check(len(c.Sources) > 0, path{"sources"}, "there are no sources: want at least one")
 	for _, name := range slices.Sorted(maps.Keys(c.Sources)) {

@@ -40,34 +40,43 @@ func (w *Worker) tryAhead(ctx context.Context) bool {
 		if err != nil || len(records) == 0 {
 			return false
 		}
-		i := &item{record: records[0]}
+		i := &item{record: records[0], tries: 1}
 		if i.report, err = decode(i.record); err != nil || w.early[i.record.Seq] || i.record.Seq <= w.read {
 			continue
 		}
 		// What is about something else has to wait for that.
-		if i.report.Kind == report.KindAlert && w.wants(i.report) {
-			w.fly(ctx, i.report, result{item: i, ahead: true})
+		if i.report.Kind == report.KindAlert && w.wants(i.report) && !w.mayBeWithheld(i.report) {
+			w.limit.spend()
+			w.fly(ctx, []*report.Report{i.report}, result{items: []*item{i}, ahead: true})
 			return true
 		}
 	}
 	return false
 }
 
-func (w *Worker) finishAhead(r result) {
+// mayBeWithheld reports whether r, in its turn, would not go out by itself, as far as can be told now.
+func (w *Worker) mayBeWithheld(r *report.Report) bool {
+	if silence, _ := w.Silences.match(r, time.Now()); silence != nil { // one that fails is reported in its turn
+		return true
+	}
+	return w.groups.Enabled && r.Event != nil && w.groups.knows(r)
+}
+
+func (w *Worker) finishAhead(i *item, err error, cut bool) {
 	switch {
-	case r.err == nil:
-		w.Metrics.delivered(w.Name, time.Since(r.item.record.Time))
-		w.early[r.item.record.Seq] = true
+	case err == nil:
+		w.Metrics.delivered(w.Name, time.Since(i.record.Time))
+		w.early[i.record.Seq] = true
 		w.accepted()
-		for _, i := range w.queue {
-			i.doubted = true
+		for other := range w.unfinished() {
+			other.doubted = true
 		}
-	case sink.IsPermanent(r.err):
+	case sink.IsPermanent(err):
 		w.closeBreaker() // it answers; the record has its turn later
-	case !r.cut:
+	case !cut:
 		w.Metrics.count(w.Name, Failed)
 		now := time.Now()
-		w.noteFailure(r.err, now)
-		w.failing(r.err, now)
+		w.noteFailure(err, now)
+		w.failing(err, now)
 	}
 }

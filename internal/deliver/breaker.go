@@ -57,7 +57,7 @@ func (w *Worker) closeBreaker() {
 	if b.open {
 		w.Logger.Info().Stringer("after", time.Since(b.since).Round(time.Millisecond)).Msg("the sink takes reports again")
 		w.changes = append(w.changes, store.Change{Kind: kindBreaker, Key: "since"})
-		for _, i := range w.queue {
+		for i := range w.unfinished() {
 			i.next = time.Time{}
 		}
 	}

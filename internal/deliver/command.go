@@ -84,6 +84,7 @@ func (w *Worker) Retry(ctx context.Context, id string) error {
 		p.Attempts, p.Since, p.At, p.Next = 0, time.Time{}, time.Time{}, time.Now()
 		w.keepParked(p)
 		w.remember(KindParked, &p.Undelivered)
+		w.ended(&p.Undelivered, Parked, nil)
 		w.Logger.Info().Str("id", id).Msg("a dead letter is tried again")
 		return nil
 	})
@@ -162,4 +163,37 @@ func (w *Worker) command(ctx context.Context, do func() error) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	}
+}
+
+// GroupStatus is what a sink knows of a group.
+type GroupStatus struct {
+	Key       string           `json:"key"`
+	Technique report.Technique `json:"technique"`
+	Severity  report.Severity  `json:"severity"`
+	Hosts     []string         `json:"hosts"` // those that an alert told of
+	Rules     []string         `json:"rules"`
+	Seen      time.Time        `json:"seen"`
+	// Held is how many alerts the next summary will count, Summary its ID, and Due when it comes;
+	// zero for none.
+	Held    int       `json:"held"`
+	Summary string    `json:"summary"`
+	Due     time.Time `json:"due"`
+}
+
+// Group returns what is known of a group; not ok if it was forgotten.
+func (w *Worker) Group(ctx context.Context, key string) (s GroupStatus, ok bool, err error) {
+	err = w.command(ctx, func() error {
+		g := w.groups.byKey[key]
+		if g == nil {
+			return nil
+		}
+		ok = true
+		s = GroupStatus{Key: key, Technique: g.Technique, Severity: g.Severity, Seen: g.Seen}
+		s.Hosts, s.Rules = append(s.Hosts, g.Hosts...), append(s.Rules, g.Rules...)
+		if g.Held != nil {
+			s.Held, s.Summary, s.Due = g.Held.Count, w.summaryID(g), g.Held.Due
+		}
+		return nil
+	})
+	return s, ok, err
 }

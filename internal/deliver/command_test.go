@@ -214,3 +214,56 @@ func TestFind(t *testing.T) {
 		b.stop()
 	})
 }
+
+// TestRetryWhileNothingCanBeSaved does not claim what the disk does not know.
+func TestRetryWhileNothingCanBeSaved(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t)
+		b.start()
+		b.sink.set(refuse)
+		b.log.append(newReports(1, 1)...)
+		settle()
+		b.log.mu.Lock()
+		b.log.fail = errors.New("disk full")
+		b.log.mu.Unlock()
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		if err := b.worker.Drop(ctx, id(1)); !errors.Is(err, context.DeadlineExceeded) {
+			t.Error(err)
+		}
+		if err := b.worker.Drop(t.Context(), id(1)); !errors.Is(err, ErrNoDeadLetter) {
+			t.Errorf("taken twice: %v", err)
+		}
+		b.log.mu.Lock()
+		b.log.fail = nil
+		b.log.mu.Unlock()
+		time.Sleep(time.Minute)
+		b.stop()
+		if n := len(b.log.kept(KindDead)); n != 0 {
+			t.Errorf("%d dead letters", n)
+		}
+	})
+}
+
+func TestGroupStatus(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newGroupBench(t)
+		b.start()
+		all := repeats(imageAttack(), 4)
+		b.log.append(all...)
+		settle()
+		summary := summaryOf(b.log.endings[2])
+		s, ok, err := b.worker.Group(t.Context(), KeyOf(all[0]).Group)
+		if err != nil || !ok || s.Held != 3 || s.Summary != summary || summary == "" || s.Key != KeyOf(all[0]).Group || s.Severity != report.High {
+			t.Errorf("%+v %v %v for %s", s, ok, err, summary)
+		}
+		if _, ok, err := b.worker.Group(t.Context(), "x"); ok || err != nil {
+			t.Error(ok, err)
+		}
+		time.Sleep(2 * time.Minute)
+		b.stop()
+		if got := b.sink.ofKind(report.KindSummary); len(got) != 1 || got[0].ID != summary {
+			t.Errorf("the summary is not the one that was announced: %+v", got)
+		}
+	})
+}

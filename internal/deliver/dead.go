@@ -54,15 +54,19 @@ func (d *deadLetters) add(l deadLetter) {
 	d.letters = append(d.letters, l)
 }
 
-// bury puts a record among the dead letters.
-func (w *Worker) bury(r store.Record, attempts int, since time.Time, err error) {
-	w.buryUndelivered(undelivered(r, attempts, since, time.Now(), err))
+// bury puts a report among the dead letters: as soon as the cursor passes it, if it is in the window.
+func (w *Worker) bury(u Undelivered, i *item) {
+	u.Next = time.Time{}
+	w.Metrics.count(w.Name, Dead)
+	if i != nil && !i.made {
+		i.dead = &u
+		return
+	}
+	w.addDead(&u)
 }
 
-func (w *Worker) buryUndelivered(u Undelivered) {
-	u.Next = time.Time{}
-	w.dead.add(deadLetter{u.ID, u.Seq, w.remember(KindDead, &u)})
-	w.Metrics.count(w.Name, Dead)
+func (w *Worker) addDead(u *Undelivered) {
+	w.dead.add(deadLetter{u.ID, u.Seq, w.remember(KindDead, u)})
 	w.trimDead()
 }
 

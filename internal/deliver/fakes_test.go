@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -17,6 +18,7 @@ import (
 	"github.com/filelessd/filelessd/internal/store"
 	"github.com/filelessd/filelessd/internal/when"
 	"github.com/filelessd/filelessd/pkg/report"
+	"github.com/filelessd/filelessd/pkg/sink"
 )
 
 // memoryLog is a log in memory: what Settle took survives a worker, as on a disk.
@@ -27,11 +29,20 @@ type memoryLog struct {
 	cursors map[string]uint64
 	state   map[string]map[[2]string][]byte
 	fail    error // of Settle
+	forget  error // of Settle, which does its work all the same
 	settles int
+	// endings are the latest outcomes of each record at the cursor s, twice those that had two.
+	endings map[uint64]store.Outcome
+	twice   []string
+	owners  map[string]map[[2]string][]byte
+	widest  int // the most state that a cursor had
 }
 
 func newMemoryLog() *memoryLog {
-	return &memoryLog{more: make(chan struct{}), cursors: map[string]uint64{}, state: map[string]map[[2]string][]byte{}}
+	return &memoryLog{
+		more: make(chan struct{}), cursors: map[string]uint64{}, state: map[string]map[[2]string][]byte{},
+		endings: map[uint64]store.Outcome{}, owners: map[string]map[[2]string][]byte{},
+	}
 }
 
 func (l *memoryLog) append(reports ...*report.Report) {
@@ -119,13 +130,48 @@ func (l *memoryLog) Settle(_ context.Context, cursor string, s store.Settlement)
 	}
 	l.settles++
 	l.cursors[cursor] = max(l.cursors[cursor], s.UpTo)
-	for _, c := range s.Changes {
+	apply(l.state[cursor], s.Changes)
+	l.widest = max(l.widest, len(l.state[cursor]))
+	latest := map[uint64]store.Outcome{}
+	for _, o := range s.Outcomes {
+		latest[o.Seq] = o
+	}
+	for seq, o := range latest {
+		before, known := l.endings[seq]
+		if known && before.Result != o.Result && before.Result != string(Parked) && before.Result != string(Dead) {
+			l.twice = append(l.twice, fmt.Sprintf("record %d ended %+v, then %+v", seq, before, o))
+		}
+		l.endings[seq] = o
+	}
+	return l.forget
+}
+
+func apply(state map[[2]string][]byte, changes []store.Change) {
+	for _, c := range changes {
 		if c.Body == nil {
-			delete(l.state[cursor], [2]string{c.Kind, c.Key})
+			delete(state, [2]string{c.Kind, c.Key})
 		} else {
-			l.state[cursor][[2]string{c.Kind, c.Key}] = c.Body
+			state[[2]string{c.Kind, c.Key}] = c.Body
 		}
 	}
+}
+
+func (l *memoryLog) LoadState(_ context.Context, owner string) ([]store.Change, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return sortedState(l.owners[owner]), nil
+}
+
+func (l *memoryLog) SaveState(_ context.Context, owner string, changes ...store.Change) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.fail != nil {
+		return l.fail
+	}
+	if l.owners[owner] == nil {
+		l.owners[owner] = map[[2]string][]byte{}
+	}
+	apply(l.owners[owner], changes)
 	return nil
 }
 
@@ -160,6 +206,7 @@ type scriptedSink struct {
 	mu     sync.Mutex
 	answer func(ctx context.Context, r *report.Report) error
 	tries  []try
+	told   map[string]*report.Report // what was accepted and is no alert of its own, by its ID
 	flying int
 	most   int
 }
@@ -184,7 +231,27 @@ func (s *scriptedSink) Deliver(ctx context.Context, r *report.Report) error {
 	defer s.mu.Unlock()
 	s.flying--
 	s.tries = append(s.tries, try{r.ID, time.Now(), err})
+	if err == nil && r.Kind != report.KindAlert {
+		if s.told == nil {
+			s.told = map[string]*report.Report{}
+		}
+		s.told[r.ID] = r
+	}
 	return err
+}
+
+// ofKind returns the accepted reports of a kind, by their times.
+func (s *scriptedSink) ofKind(k report.Kind) []*report.Report {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var all []*report.Report
+	for _, r := range s.told {
+		if r.Kind == k {
+			all = append(all, r)
+		}
+	}
+	slices.SortFunc(all, func(a, b *report.Report) int { return a.CreatedAt.Compare(b.CreatedAt) })
+	return all
 }
 
 func (s *scriptedSink) Close() error { return nil }
@@ -231,10 +298,22 @@ type bench struct {
 	deadBytes int
 	dropped   int
 
-	worker *Worker
-	drain  chan struct{}
-	cancel context.CancelFunc
-	ended  chan error
+	grouping Grouping
+	silences *Silences
+	wrap     func(*scriptedSink) sink.Sink // nil for the sink itself
+
+	worker  *Worker
+	crashed *crashLog // that of the worker, which crash cuts off
+	drain   chan struct{}
+	cancel  context.CancelFunc
+	ended   chan error
+}
+
+func (b *bench) target() sink.Sink {
+	if b.wrap != nil {
+		return b.wrap(b.sink)
+	}
+	return b.sink
 }
 
 func newBench(t *testing.T) *bench {
@@ -247,9 +326,14 @@ func (b *bench) start() {
 	if err != nil {
 		b.t.Fatal(err)
 	}
+	if b.silences, err = OpenSilences(b.t.Context(), b.log); err != nil {
+		b.t.Fatal(err)
+	}
+	b.crashed = &crashLog{memoryLog: b.log}
 	b.worker, err = New(b.t.Context(), Options{
-		Name: "s", Sink: b.sink, Policy: b.policy, When: program, Log: b.log, State: b.log,
+		Name: "s", Sink: b.target(), Policy: b.policy, When: program, Log: b.crashed, State: b.log,
 		Metrics: NewMetrics(prometheus.NewRegistry()), Logger: zerolog.Nop(),
+		Grouping: b.grouping, Silences: b.silences, Version: "test",
 		DeadBytes: b.deadBytes, Dropped: func() { b.dropped++ },
 	})
 	if err != nil {
@@ -258,6 +342,26 @@ func (b *bench) start() {
 	ctx, cancel := context.WithCancel(b.t.Context())
 	b.cancel, b.drain, b.ended = cancel, make(chan struct{}), make(chan error, 1)
 	go func() { b.ended <- b.worker.Run(ctx, b.drain) }()
+}
+
+// crashLog is the log as one worker has it, which loses its disk when the worker crashes.
+type crashLog struct {
+	*memoryLog
+	dead atomic.Bool
+}
+
+func (l *crashLog) Settle(ctx context.Context, cursor string, s store.Settlement) error {
+	if l.dead.Load() {
+		return errors.New("crashed")
+	}
+	return l.memoryLog.Settle(ctx, cursor, s)
+}
+
+// crash ends the worker without anything more coming to its disk, as a SIGKILL does.
+func (b *bench) crash() {
+	b.crashed.dead.Store(true)
+	b.cancel()
+	<-b.ended
 }
 
 // stop ends the worker's context and waits for it.

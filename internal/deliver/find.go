@@ -27,7 +27,8 @@ const (
 	StatePassed = "passed" // delivered, or not wanted
 )
 
-// Find says where the report stands that is record seq of the log.
+// Find says where the report stands that is record seq of the log, or with 0 for seq one that the
+// worker made.
 func (w *Worker) Find(ctx context.Context, id string, seq uint64) (p Pending, err error) {
 	var found Pending
 	err = w.command(ctx, func() error {
@@ -59,15 +60,21 @@ func (w *Worker) find(id string, seq uint64) Pending {
 	if seq > w.read && !w.early[seq] {
 		return Pending{State: StateQueued}
 	}
-	for _, i := range w.queue {
-		if i.record.Seq != seq || i.state == done {
+	for i := range w.unfinished() {
+		if i.record.Seq == seq && i.dead != nil {
+			return Pending{State: StateDead}
+		}
+		if i.record.Seq != seq || i.record.ID != id || i.state == done {
 			continue
 		}
-		found := Pending{State: StateTried, Attempts: i.failures, First: i.first, Last: i.last, Next: i.next, Error: i.err}
+		if i.state == unsaved || i.state == unwanted {
+			return Pending{State: StateQueued}
+		}
+		found := Pending{State: StateTried, Attempts: i.failures, First: i.first, Last: i.last, Next: i.next, Error: errorText(i.err)}
 		if i.state == flying {
 			found.State = StateFlying
 		}
-		if first := w.chains[i.about][0]; first != i {
+		if first := w.chains[i.chain][0]; first != i {
 			found.Behind = first.record.ID
 		}
 		return found

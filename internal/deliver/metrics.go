@@ -6,24 +6,13 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// Outcome is what became of a delivery.
-type Outcome string
-
-// The outcomes.
-const (
-	Delivered Outcome = "delivered"
-	Filtered  Outcome = "filtered" // the sink's when did not want it
-	Failed    Outcome = "failed"   // and is tried again
-	Parked    Outcome = "parked"   // set aside, tried from time to time
-	Dead      Outcome = "dead"     // with the dead letters
-)
-
 // Metrics count deliveries.
 type Metrics struct {
 	deliveries  *prometheus.CounterVec
 	deadLetters *prometheus.GaugeVec
 	seconds     *prometheus.HistogramVec
 	whenErrors  *prometheus.CounterVec
+	withheld    *prometheus.CounterVec
 }
 
 // NewMetrics registers the metrics with reg.
@@ -44,8 +33,12 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 			Name: "filelessd_when_errors_total",
 			Help: "Reports on which the sink's when failed; they count as wanted.",
 		}, []string{"sink"}),
+		withheld: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "filelessd_suppressed_total",
+			Help: "Reports that were counted and not delivered: grouped, silenced, rate_limited.",
+		}, []string{"sink", "reason"}),
 	}
-	reg.MustRegister(m.deliveries, m.deadLetters, m.seconds, m.whenErrors)
+	reg.MustRegister(m.deliveries, m.deadLetters, m.seconds, m.whenErrors, m.withheld)
 	return m
 }
 
@@ -55,6 +48,9 @@ func (m *Metrics) start(sink string) {
 		m.deliveries.WithLabelValues(sink, string(o))
 	}
 	m.deadLetters.WithLabelValues(sink)
+	for _, o := range []Outcome{Grouped, Silenced, RateLimited} {
+		m.withheld.WithLabelValues(sink, string(o))
+	}
 	m.seconds.WithLabelValues(sink)
 	m.whenErrors.WithLabelValues(sink)
 }
@@ -66,6 +62,13 @@ func (m *Metrics) count(sink string, o Outcome) {
 func (m *Metrics) delivered(sink string, after time.Duration) {
 	m.count(sink, Delivered)
 	m.seconds.WithLabelValues(sink).Observe(after.Seconds())
+}
+
+// suppressed counts a record that the cursor passes.
+func (m *Metrics) suppressed(sink string, o Outcome) {
+	if o == Grouped || o == Silenced || o == RateLimited {
+		m.withheld.WithLabelValues(sink, string(o)).Inc()
+	}
 }
 
 func (m *Metrics) dead(sink string, letters int) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/filelessd/filelessd/internal/store"
@@ -37,6 +38,9 @@ type parked struct {
 	report *report.Report
 	about  string
 	flying bool
+	// window is the record as long as the cursor has not passed it. Until then nothing is kept: a
+	// crash has the record read again, and it must not have two ends.
+	window *item
 }
 
 // park takes a failing record out of the window, and what follows it about the same thing with it.
@@ -47,9 +51,11 @@ func (w *Worker) park(i *item, err error) {
 	w.makeParkedRoom(len(i.record.Body))
 	p := w.setAside(i, undelivered(i.record, i.failures, i.first, now, err))
 	p.Next = now.Add(w.parkedPause(p, err))
-	w.remember(KindParked, &p.Undelivered)
-	for len(w.chains[i.about]) > 0 {
-		w.follow(w.chains[i.about][0])
+	w.saveParked(p)
+	for _, next := range slices.Clone(w.chains[i.chain]) {
+		if next.about == i.about && next.state == waiting {
+			w.follow(next)
+		}
 	}
 }
 
@@ -57,14 +63,17 @@ func (w *Worker) park(i *item, err error) {
 // has gone.
 func (w *Worker) follow(i *item) {
 	p := w.setAside(i, undelivered(i.record, 0, time.Time{}, time.Time{}, errBehindParked))
-	w.remember(KindParked, &p.Undelivered)
+	w.saveParked(p)
 }
 
 func (w *Worker) setAside(i *item, u Undelivered) *parked {
 	p := &parked{Undelivered: u, report: i.report, about: i.about}
+	if !i.made {
+		p.window, i.parked = i, p
+	}
 	w.keepParked(p)
 	w.Metrics.count(w.Name, Parked)
-	w.close(i)
+	w.close(i, Parked)
 	return p
 }
 
@@ -102,8 +111,8 @@ func (w *Worker) makeParkedRoom(bytes int) {
 		}
 		w.Logger.Error().Str("id", most.ID).Int("attempts", most.Attempts).Int("parked", len(w.parked)).
 			Msg("too many parked reports; the one tried most is now with the dead letters")
-		w.unpark(most)
-		w.buryUndelivered(most.Undelivered)
+		w.bury(most.Undelivered, most.window)
+		w.unpark(most, Dead, errors.New(most.Error))
 	}
 }
 
@@ -140,13 +149,12 @@ func (w *Worker) parkedPause(p *parked, err error) time.Duration {
 
 func (w *Worker) startParked(ctx context.Context, p *parked) {
 	p.flying = true
-	w.fly(ctx, p.report, result{parked: p})
+	w.fly(ctx, []*report.Report{p.report}, result{parked: p})
 }
 
-func (w *Worker) finishParked(r result) {
-	p := r.parked
+func (w *Worker) finishParked(p *parked, err error, cut bool) {
 	p.flying = false
-	if r.cut {
+	if cut && err != nil && !sink.IsPermanent(err) {
 		return
 	}
 	now := time.Now()
@@ -155,30 +163,45 @@ func (w *Worker) finishParked(r result) {
 		p.Since = now
 	}
 	switch {
-	case r.err == nil:
+	case err == nil:
 		w.Metrics.delivered(w.Name, now.Sub(p.Time))
 		w.accepted()
-		w.unpark(p)
-	case sink.IsPermanent(r.err) || now.Sub(p.Since) > w.Policy.Retry.GiveUp:
-		w.Logger.Error().Err(r.err).Str("id", p.ID).Msg("a parked report is now with the dead letters")
-		p.Error = r.err.Error()
-		w.unpark(p)
-		w.buryUndelivered(p.Undelivered)
+		w.unpark(p, Delivered, nil)
+	case sink.IsPermanent(err) || now.Sub(p.Since) > w.Policy.Retry.GiveUp:
+		w.Logger.Error().Err(err).Str("id", p.ID).Msg("a parked report is now with the dead letters")
+		p.Error = errorText(err)
+		w.bury(p.Undelivered, p.window)
+		w.unpark(p, Dead, err)
 	default:
 		w.Metrics.count(w.Name, Failed)
-		w.noteFailure(r.err, now)
-		p.Error = r.err.Error()
-		p.Next = now.Add(w.parkedPause(p, r.err))
-		w.remember(KindParked, &p.Undelivered)
+		w.noteFailure(err, now)
+		p.Error = errorText(err)
+		p.Next = now.Add(w.parkedPause(p, err))
+		w.saveParked(p)
 		if w.breaker.open {
-			w.failing(r.err, now)
+			w.failing(err, now)
 		}
 	}
 }
 
-func (w *Worker) unpark(p *parked) {
+// saveParked has a parked record kept that the cursor has passed.
+func (w *Worker) saveParked(p *parked) {
+	if p.window == nil {
+		w.remember(KindParked, &p.Undelivered)
+	}
+}
+
+// unpark takes note of the end of a parked record.
+func (w *Worker) unpark(p *parked, o Outcome, err error) {
 	w.forgetParked(p)
+	if i := p.window; i != nil {
+		i.tries = p.Attempts
+		i.err = err
+		i.end(o)
+		return
+	}
 	w.changes = append(w.changes, store.Change{Kind: KindParked, Key: p.ID})
+	w.ended(&p.Undelivered, o, err)
 }
 
 func (w *Worker) restoreParked(c store.Change) {
@@ -214,6 +237,6 @@ func undelivered(r store.Record, attempts int, since, at time.Time, err error) U
 	}
 	return Undelivered{
 		ID: r.ID, Seq: r.Seq, Time: r.Time, Since: since, At: at, Attempts: attempts,
-		Error: err.Error(), Report: body,
+		Error: errorText(err), Report: body,
 	}
 }

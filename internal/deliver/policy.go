@@ -15,9 +15,22 @@ type Policy struct {
 	// Timeout is how long one delivery may take.
 	Timeout time.Duration `yaml:"timeout"`
 	// Concurrency is how many deliveries may be under way at once. The order of reports about one
-	// alert is kept in any case.
-	Concurrency int   `yaml:"concurrency"`
-	Retry       Retry `yaml:"retry"`
+	// alert, and of those about one group, is kept in any case.
+	Concurrency int       `yaml:"concurrency"`
+	Retry       Retry     `yaml:"retry"`
+	RateLimit   RateLimit `yaml:"rate_limit"`
+	Batch       Batch     `yaml:"batch"`
+	// SuppressionReport is how often a report says what silences and the rate limit withheld. One
+	// comes also when a silence ends.
+	SuppressionReport time.Duration `yaml:"suppression_report"`
+}
+
+// Batch is how many reports make one delivery, for sinks that take several at once.
+type Batch struct {
+	// Max is how many reports go together at most; 1 for each by itself.
+	Max int `yaml:"max"`
+	// Wait is how long a report waits for others.
+	Wait time.Duration `yaml:"wait"`
 }
 
 // Retry is how a failed delivery is tried again.
@@ -34,6 +47,7 @@ func DefaultPolicy() Policy {
 	return Policy{
 		Start: "now", Timeout: 10 * time.Second, Concurrency: 4,
 		Retry: Retry{Initial: 500 * time.Millisecond, Max: 15 * time.Second, GiveUp: 72 * time.Hour},
+		Batch: Batch{Max: 1}, SuppressionReport: time.Hour,
 	}
 }
 
@@ -51,5 +65,11 @@ func (p Policy) Validate() error {
 	bad(p.Retry.Initial > 0, "retry.initial: want more than 0, got %s", p.Retry.Initial)
 	bad(p.Retry.Max >= p.Retry.Initial, "retry.max: want at least retry.initial, got %s", p.Retry.Max)
 	bad(p.Retry.GiveUp > 0, "retry.give_up: want more than 0, got %s", p.Retry.GiveUp)
+	bad(p.RateLimit.PerMinute >= 0 && p.RateLimit.PerMinute <= 1_000_000, "rate_limit.per_minute: want 0 to 1000000, got %d", p.RateLimit.PerMinute)
+	bad(p.RateLimit.Burst >= 0, "rate_limit.burst: want 0 or more, got %d", p.RateLimit.Burst)
+	bad(p.RateLimit.Burst == 0 || p.RateLimit.PerMinute > 0, "rate_limit.burst: means nothing without per_minute")
+	bad(p.Batch.Max >= 1 && p.Batch.Max <= window, "batch.max: want 1 to %d, got %d", window, p.Batch.Max)
+	bad(p.Batch.Wait >= 0, "batch.wait: want 0 or more, got %s", p.Batch.Wait)
+	bad(p.SuppressionReport > 0, "suppression_report: want more than 0, got %s", p.SuppressionReport)
 	return errors.Join(errs...)
 }

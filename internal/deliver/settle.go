@@ -2,16 +2,17 @@ package deliver
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/filelessd/filelessd/internal/store"
 )
 
-// settlement is the end of one attempt to move the cursor.
+// settlement is one attempt to move the cursor, and its end.
 type settlement struct {
-	upTo    uint64
-	changes []store.Change
-	waiters []waiter // for the changes
+	store.Settlement
+	made    []*item // go out once it is done
+	waiters []waiter
 	err     error
 }
 
@@ -22,28 +23,47 @@ const settleTimeout = 10 * time.Second
 // attempt is under way at a time; what gathers meanwhile goes with the next.
 func (w *Worker) settle() {
 	w.advance()
-	upTo := w.position()
-	if w.settling || time.Now().Before(w.settleAfter) {
+	w.makeReports(time.Now())
+	if w.settling || time.Now().Before(w.settleAfter) || !w.unsettled() {
 		return
 	}
-	if upTo == w.settled && len(w.changes) == 0 {
-		return
-	}
-	changes, waiters := w.changes, w.waiters
-	w.changes, w.waiters = nil, nil
+	s := w.gather()
 	w.settling = true
 	go func() {
 		ctx, cancel := context.WithTimeout(context.Background(), settleTimeout)
 		defer cancel()
-		err := w.Log.Settle(ctx, w.Name, store.Settlement{UpTo: upTo, Changes: changes})
-		w.settles <- settlement{upTo, changes, waiters, err}
+		s.err = w.Log.Settle(ctx, w.Name, s.Settlement)
+		w.settles <- s
 	}()
+}
+
+// unsettled reports whether there is anything to settle.
+func (w *Worker) unsettled() bool {
+	return w.position() != w.settled || len(w.changes)+len(w.outcomes)+len(w.withheld.dirty) > 0 || w.groups.unsaved()
+}
+
+// gather takes everything that is to be settled now.
+func (w *Worker) gather() settlement {
+	changes, err := w.groups.changes()
+	if err != nil {
+		w.Logger.Error().Err(err).Msg("a group can not be kept")
+	}
+	s := settlement{
+		Settlement: store.Settlement{
+			UpTo: w.position(), Changes: slices.Concat(w.changes, changes, w.withheld.changes()), Outcomes: w.outcomes,
+		},
+		made: w.unsaved, waiters: w.waiters,
+	}
+	w.changes, w.outcomes, w.unsaved, w.waiters = nil, nil, nil, nil
+	return s
 }
 
 func (w *Worker) settledUpTo(s settlement) {
 	w.settling = false
 	if s.err != nil {
-		w.changes = append(s.changes, w.changes...)
+		w.changes = append(s.Changes, w.changes...)
+		w.outcomes = append(s.Outcomes, w.outcomes...)
+		w.unsaved = append(s.made, w.unsaved...)
 		w.waiters = append(s.waiters, w.waiters...)
 		if w.settleFailures++; w.settleFailures == 1 {
 			w.Logger.Error().Err(s.err).Msg("can not save how far the sink is; trying again")
@@ -55,12 +75,9 @@ func (w *Worker) settledUpTo(s settlement) {
 		w.Logger.Info().Msg("how far the sink is can be saved again")
 	}
 	w.settleFailures = 0
-	w.settled = max(w.settled, s.upTo)
-	w.tell(s.waiters)
-}
-
-func (w *Worker) tell(waiters []waiter) {
-	for _, told := range waiters {
+	w.settled = max(w.settled, s.UpTo)
+	w.saved(s.made)
+	for _, told := range s.waiters {
 		told.then()
 		close(told.done)
 	}

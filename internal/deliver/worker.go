@@ -50,7 +50,10 @@ type Options struct {
 	Logger  zerolog.Logger
 	// Expand fills in what is a pure function of the stored report. It must not change its
 	// argument. Nil for nothing.
-	Expand func(*report.Report) *report.Report
+	Expand   func(*report.Report) *report.Report
+	Grouping Grouping
+	Silences *Silences // of all sinks; nil for none
+	Version  string    // of the program, for the reports that a worker makes
 	// DeadBytes is how much room the dead letters may take in the log, which never removes them of
 	// itself; beyond, the oldest go. Zero is deadBytes.
 	DeadBytes int
@@ -62,19 +65,29 @@ type Options struct {
 type Worker struct {
 	Options
 
-	settled uint64 // the cursor on disk
-	read    uint64 // the last record in the window
-	queue   []*item
-	chains  map[string][]*item // unfinished records of the window by what they are about
-	held    int                // bytes of the records in the window
-	parked  map[string]*parked
-	abouts  map[string]int // how many of them are about the same thing
-	aside   int            // bytes of the parked records
-	dead    deadLetters
-	changes []store.Change // to be settled with the cursor
+	settled  uint64 // the cursor on disk
+	read     uint64 // the last record in the window
+	queue    []*item
+	made     []*item            // reports that were made here
+	chains   map[string][]*item // those of queue and made that are unfinished, in their order
+	held     int                // bytes of the records in the window
+	parked   map[string]*parked
+	abouts   map[string]int // how many of them are about the same thing
+	aside    int            // bytes of the parked records
+	dead     deadLetters
+	groups   *groups
+	withheld withheld
+	telling  *item // the report of what was withheld that is under way
+	limit    bucket
+
+	changes  []store.Change  // to be settled with the cursor
+	outcomes []store.Outcome // the same
+	unsaved  []*item         // of made: go out once they are settled
+
 	breaker breaker
 	aheads  int             // turns to try something beyond the window
 	early   map[uint64]bool // records beyond the window that the sink has
+	batch   sink.BatchSink  // nil if reports go one by one
 	flying  int             // deliveries under way
 	taken   uint64          // deliveries that the sink took, ever
 
@@ -110,31 +123,58 @@ func New(ctx context.Context, o Options) (*Worker, error) {
 	}
 	w := &Worker{
 		Options: o, settled: pos, read: pos, chains: map[string][]*item{}, parked: map[string]*parked{},
-		abouts: map[string]int{}, early: map[uint64]bool{},
+		abouts: map[string]int{}, early: map[uint64]bool{}, groups: newGroups(o.Grouping),
+		withheld: newWithheld(), limit: newBucket(o.Policy.RateLimit, time.Now()),
 		results: make(chan result, o.Policy.Concurrency), settles: make(chan settlement, 1),
 		commands: make(chan func()), over: make(chan struct{}), takenDead: map[string]bool{},
 	}
+	if o.Policy.Batch.Max > 1 {
+		batch, ok := o.Sink.(sink.BatchSink)
+		if !ok {
+			o.Logger.Warn().Msg("batch has no effect: this sink takes one report at a time")
+		}
+		w.batch = batch
+	}
+	o.Metrics.start(o.Name)
+	w.restore(state)
+	w.publish()
+	return w, nil
+}
+
+// restore takes back what was settled with the cursor.
+func (w *Worker) restore(state []store.Change) {
+	var made []store.Change // after the groups that they tell of
 	for _, c := range state {
+		var err error
 		switch c.Kind {
 		case KindParked:
 			w.restoreParked(c)
-		case kindBreaker:
-			w.breaker.restore(c.Body)
 		case KindDead:
 			w.dead.restore(c)
+		case kindBreaker:
+			w.breaker.restore(c.Body)
+		case kindGroup:
+			err = w.groups.restore(c)
+		case kindSuppressed:
+			err = w.withheld.restore(c, w.Silences)
+		case kindMade:
+			made = append(made, c)
+		}
+		if err != nil {
+			w.Logger.Error().Err(err).Str("kind", c.Kind).Str("key", c.Key).Msg("what the sink has to remember can not be read")
 		}
 	}
-	o.Metrics.start(o.Name)
+	for _, c := range made {
+		w.restoreMade(c)
+	}
+	w.groups.ready()
 	w.dead.inOrder()
 	w.trimDead()
-	w.publish()
-	return w, nil
 }
 
 // Run delivers until drain is closed and everything is delivered, or until ctx ends. A delivery
 // that ctx cuts short is repeated at the next start.
 func (w *Worker) Run(ctx context.Context, drain <-chan struct{}) error {
-	defer close(w.over)
 	feed := make(chan []store.Record)
 	feedCtx, stopFeed := context.WithCancel(ctx)
 	var feeding sync.WaitGroup
@@ -142,6 +182,7 @@ func (w *Worker) Run(ctx context.Context, drain <-chan struct{}) error {
 	feeding.Go(func() { w.feed(feedCtx, room, feed) })
 	defer feeding.Wait()
 	defer stopFeed()
+	defer close(w.over)
 
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
@@ -166,9 +207,10 @@ func (w *Worker) Run(ctx context.Context, drain <-chan struct{}) error {
 			w.finish(r)
 		case s := <-w.settles:
 			w.settledUpTo(s)
-		case f := <-w.commands:
-			f()
 		case <-timer.C:
+		case <-w.Silences.changes():
+		case do := <-w.commands:
+			do()
 		case <-drain:
 			w.draining = true
 			drain = nil
@@ -220,10 +262,10 @@ func (w *Worker) room() int {
 	return window - int(w.read-w.settled)
 }
 
-// finished reports whether nothing is left to deliver now; what is parked keeps for the next start.
+// finished reports whether nothing is left to deliver now. What is parked keeps for the next start,
+// and so does what groups hold: telling of it now would be early, and then again.
 func (w *Worker) finished() bool {
-	return w.read >= w.Log.LastSeq() && len(w.queue) == 0 && w.flying == 0 && !w.settling &&
-		len(w.changes) == 0
+	return w.read >= w.Log.LastSeq() && len(w.queue)+len(w.made) == 0 && w.flying == 0 && !w.settling && !w.unsettled()
 }
 
 // stop waits for what is under way and settles it.
@@ -236,47 +278,64 @@ func (w *Worker) stop() error {
 	}
 	w.advance()
 	defer w.publish()
-	if w.position() == w.settled && len(w.changes) == 0 {
+	if !w.unsettled() {
 		return nil
 	}
 	// The context of the run may be over, but what was delivered should be known at the next start.
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
 	defer cancel()
-	err := w.Log.Settle(ctx, w.Name, store.Settlement{UpTo: w.position(), Changes: w.changes})
-	if err == nil {
-		w.tell(w.waiters)
+	s := w.gather()
+	if s.err = w.Log.Settle(ctx, w.Name, s.Settlement); s.err == nil {
+		w.settledUpTo(s)
 	}
-	return err
+	return s.err
 }
 
-// nextWake is how long until a retry is due.
+// nextWake is how long until there is something to do.
 func (w *Worker) nextWake() time.Duration {
 	const idle = time.Hour
-	if w.flying >= w.Policy.Concurrency || w.breaker.open && w.flying > 0 {
-		return w.nextSettle(idle)
-	}
 	now := time.Now()
 	due := now.Add(idle)
-	for _, i := range w.queue {
-		if w.waits(i) && i.next.Before(due) {
-			due = i.next
-		}
-		if w.breaker.open && w.waits(i) {
-			due = w.breaker.next
-		}
+	if at := w.nextMade(now); !at.IsZero() && at.Before(due) {
+		due = at
 	}
-	for _, p := range w.parked {
-		if !p.flying && p.Next.Before(due) && w.isFirst(p) {
-			due = p.Next
-		}
-	}
-	if w.breaker.open && due.Before(w.breaker.next) {
-		due = w.breaker.next
-	}
-	if due.Before(w.quietUntil) {
-		due = w.quietUntil
+	if at := w.nextAttempt(due); at.Before(due) {
+		due = at
 	}
 	return w.nextSettle(max(0, due.Sub(now)))
+}
+
+// nextAttempt is when the next delivery may go, if that is before due.
+func (w *Worker) nextAttempt(due time.Time) time.Time {
+	if w.flying >= w.Policy.Concurrency || w.breaker.open && w.flying > 0 {
+		return due
+	}
+	any := false
+	at := due
+	for i := range w.unfinished() {
+		if !w.waits(i) {
+			continue
+		}
+		any = true
+		if next := w.dueAt(i); next.Before(at) {
+			at = next
+		}
+	}
+	if w.breaker.open && any && at.After(w.breaker.next) {
+		at = w.breaker.next
+	}
+	for _, p := range w.parked {
+		if !p.flying && p.Next.Before(at) && w.isFirst(p) {
+			at = p.Next
+		}
+	}
+	if w.breaker.open && at.Before(w.breaker.next) {
+		at = w.breaker.next
+	}
+	if at.Before(w.quietUntil) {
+		at = w.quietUntil
+	}
+	return at
 }
 
 // nextSettle returns d, or less if a failed settlement is due before.

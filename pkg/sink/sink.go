@@ -31,6 +31,15 @@ type Sink interface {
 	Close() error
 }
 
+// BatchSink is a Sink that can deliver several reports at once, which is used where its policy says
+// batch. Deliver is still called for single ones.
+type BatchSink interface {
+	// DeliverBatch is Deliver for several reports, each of another alert. It returns an error for
+	// each, in their order: nil for those that the destination holds. A result of another length
+	// counts as a failure of them all.
+	DeliverBatch(ctx context.Context, rs []*report.Report) []error
+}
+
 // Prober is a Sink that can say whether its destination is there, without sending a report.
 type Prober interface {
 	// Probe returns an error like Deliver's. Nil means that nothing speaks against a delivery, not
