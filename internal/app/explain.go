@@ -149,8 +149,10 @@ func (d *desk) sinkStories(ctx context.Context, record store.Record, r *report.R
 		case len(s.Outcomes) > 0:
 			last := s.Outcomes[len(s.Outcomes)-1]
 			s.State = last.Result
-			if s.Note, err = d.counted(ctx, c.Name, last.Detail); err != nil {
-				return nil, err
+			if last.Result == string(deliver.Grouped) {
+				if s.Note, err = d.counted(ctx, c.Name, last.Detail); err != nil {
+					return nil, err
+				}
 			}
 		default:
 			s.Note = d.passed(c.Name, r)
@@ -197,7 +199,7 @@ func (d *desk) pending(ctx context.Context, c store.CursorStats, record store.Re
 	return p, nil
 }
 
-// counted says what became of the summary that counts a report; empty for a report that none counts.
+// counted says what became of the summary that counts a report.
 func (d *desk) counted(ctx context.Context, sink, detail string) (string, error) {
 	key, summary := deliver.CountedIn(detail)
 	w := d.workerOf(sink)

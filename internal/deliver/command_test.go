@@ -260,7 +260,24 @@ func TestGroupStatus(t *testing.T) {
 		if _, ok, err := b.worker.Group(t.Context(), "x"); ok || err != nil {
 			t.Error(ok, err)
 		}
-		time.Sleep(2 * time.Minute)
+		where := func() string {
+			p, err := b.worker.Find(t.Context(), summary, 0)
+			if err != nil {
+				t.Error(err)
+			}
+			return p.State
+		}
+		b.sink.set(down)
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		if got := where(); got != StateTried {
+			t.Errorf("the summary is %s", got)
+		}
+		b.sink.set(nil)
+		time.Sleep(time.Minute)
+		if got := where(); got != StatePassed {
+			t.Errorf("the summary is %s", got)
+		}
 		b.stop()
 		if got := b.sink.ofKind(report.KindSummary); len(got) != 1 || got[0].ID != summary {
 			t.Errorf("the summary is not the one that was announced: %+v", got)
