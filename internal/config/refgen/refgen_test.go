@@ -141,7 +141,7 @@ func TestReferenceAndSchemaAgree(t *testing.T) {
 }
 
 // commonKeys stand in the reference once, at the first sink.
-var commonKeys = []string{"when", "start", "timeout", "concurrency", "retry"}
+var commonKeys = []string{"when", "start", "timeout", "concurrency", "retry", "rate_limit", "suppression_report", "batch"}
 
 func agree(t *testing.T, path string, schema map[string]any, value any) {
 	if choices, ok := schema["allOf"].([]any); ok {
