@@ -33,6 +33,8 @@ func checks() []check {
 		{"is cancelled", "Hold", isCancelled},
 		{"hides its secret", "Secret", hidesSecret},
 		{"probes", "Probe", probes},
+		{"delivers batches", "", deliversBatches},
+		{"gives batches a class", "", classesOfBatches},
 	}
 }
 

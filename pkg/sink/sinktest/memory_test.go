@@ -72,6 +72,33 @@ func (m *memory) Deliver(ctx context.Context, r *report.Report) error {
 	return m.class(m.send(ctx, body))
 }
 
+func (m *memory) DeliverBatch(ctx context.Context, rs []*report.Report) []error {
+	if ctx.Err() != nil && m.flaw == "batch begins when cancelled" {
+		ctx = context.WithoutCancel(ctx)
+	}
+	var errs []error
+	for _, r := range rs {
+		if m.flaw == "batch changes the report" {
+			r.Score++
+		}
+		err := m.Deliver(ctx, r)
+		if m.flaw == "batch knows no class" && err != nil {
+			err = errors.New(err.Error())
+		}
+		if m.flaw == "batch hides the failure" && err != nil && ctx.Err() == nil {
+			err = nil
+		}
+		errs = append(errs, err)
+	}
+	switch m.flaw {
+	case "batch answers once":
+		return errs[:1]
+	case "batch answers nothing":
+		return nil
+	}
+	return errs
+}
+
 // class returns err in the class that it has, or that the flaw gives it.
 func (m *memory) class(err error) error {
 	switch {

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/filelessd/filelessd/pkg/report"
+	"github.com/filelessd/filelessd/pkg/sink"
 )
 
 func TestGoodSinkPasses(t *testing.T) {
@@ -37,6 +38,12 @@ func TestEachFlawIsFound(t *testing.T) {
 		"probe shows the secret":       {"hides its secret"},
 		"probes with a report":         {"probes"},
 		"probes nothing":               {"probes"},
+		"batch answers once":           {"delivers batches", "gives batches a class"},
+		"batch answers nothing":        {"delivers batches", "gives batches a class"},
+		"batch changes the report":     {"delivers batches"},
+		"batch begins when cancelled":  {"gives batches a class"},
+		"batch knows no class":         {"gives batches a class"},
+		"batch hides the failure":      {"gives batches a class"},
 	}
 	for flaw, finders := range flaws {
 		for _, c := range checks() {
@@ -57,6 +64,22 @@ func TestEachFlawIsFound(t *testing.T) {
 			})
 		}
 	}
+}
+
+// TestSinkWithoutBatches: a sink that takes one report at a time passes as well.
+func TestSinkWithoutBatches(t *testing.T) {
+	Run(t, func(*testing.T) Harness {
+		h := newHarness("")
+		open := h.Open
+		h.Open = func() (sink.Sink, error) {
+			to, err := open()
+			return struct {
+				sink.Sink
+				sink.Prober
+			}{to, to.(sink.Prober)}, err
+		}
+		return h
+	})
 }
 
 // recorder stands in for the testing.TB of a check that is to fail.
