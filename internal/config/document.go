@@ -51,14 +51,6 @@ const (
 	foldedBlock
 )
 
-// get returns the value of a key, nil if the mapping does not have it.
-func (n *node) get(key string) *node {
-	if e := n.entry(key); e != nil {
-		return e.value
-	}
-	return nil
-}
-
 func (n *node) entry(key string) *entry {
 	if n == nil {
 		return nil

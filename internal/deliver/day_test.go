@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -28,7 +29,9 @@ func TestADayOfAFlappingReceiver(t *testing.T) {
 		for hour := range 24 {
 			d.hour()
 			now := d.usage()
-			t.Logf("hour %d: %+v, %+v", hour+1, now, d.worker.Status())
+			if hour%6 == 5 {
+				t.Logf("after %d hours and %d alerts: %+v", hour+1, d.sent, now)
+			}
 			if hour == 5 {
 				early = now
 			}
@@ -78,7 +81,7 @@ type day struct {
 	sink   *scriptedSink
 	worker *Worker
 	rng    *rand.Rand
-	down   bool
+	down   atomic.Bool
 	sent   int
 	cancel context.CancelFunc
 	ended  chan error
@@ -109,7 +112,7 @@ func newDay(t *testing.T) *day {
 	policy := DefaultPolicy()
 	policy.RateLimit.PerMinute = 30
 	d.sink.set(func(ctx context.Context, r *report.Report) error {
-		if !d.down {
+		if !d.down.Load() {
 			return nil
 		}
 		if len(r.ID)%2 == 0 && r.Score%2 == 1 {
@@ -135,10 +138,10 @@ func newDay(t *testing.T) *day {
 // hour has the receiver change its mind every few minutes.
 func (d *day) hour() {
 	for begin := time.Now(); time.Since(begin) < time.Hour; {
-		d.flap(!d.down)
+		d.flap(!d.down.Load())
 		for stop := time.Now().Add(time.Duration(1+d.rng.IntN(10)) * time.Minute); time.Now().Before(stop); {
 			d.log.append(d.t, d.alert())
-			time.Sleep(5 * time.Second)
+			time.Sleep(20 * time.Second)
 		}
 	}
 	synctest.Wait()
@@ -146,7 +149,7 @@ func (d *day) hour() {
 
 func (d *day) flap(down bool) {
 	synctest.Wait()
-	d.down = down
+	d.down.Store(down)
 }
 
 func (d *day) alert() *report.Report {

@@ -32,7 +32,7 @@ func normalise(s string) string {
 		case uuidAt(s[i:]):
 			end = i + uuidLength
 			b.WriteByte(varies)
-		case addressAt(s[i:]) > 0 && !(i > 1 && s[i-1] == '.' && isAlnum(s[i-2])): // else part of a version
+		case !versionBefore(s[:i]) && addressAt(s[i:]) > 0:
 			end = i + addressAt(s[i:])
 			b.WriteString(s[i:end])
 		case isHex(word), isJumble(word), isTemporary(s[token:i], word):
@@ -76,6 +76,11 @@ func uuidAt(s string) bool {
 		}
 	}
 	return true
+}
+
+// versionBefore reports whether s ends in the middle of dotted numbers.
+func versionBefore(s string) bool {
+	return len(s) > 1 && s[len(s)-1] == '.' && isAlnum(s[len(s)-2])
 }
 
 // addressAt returns the length of the IPv4 address that s begins with, 0 if it does not.

@@ -1,0 +1,160 @@
+package deliver
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/filelessd/filelessd/pkg/report"
+)
+
+// TestQuietGroupIsForgotten: after a long silence an alert is a first one again, and nothing stays.
+func TestQuietGroupIsForgotten(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newGroupBench(t)
+		b.start()
+		a := hostAttack()
+		b.log.append(a.report())
+		settle()
+		if got := len(b.log.kept(kindGroup)); got != 2 { // the host's and the shape's
+			t.Errorf("%d groups kept", got)
+		}
+		time.Sleep(b.grouping.forgetAfter() + time.Hour)
+		a.pid++
+		again := a.report()
+		b.log.append(again)
+		settle()
+		if got := b.sink.taken(); len(got) != 2 || got[1] != again.ID {
+			t.Errorf("taken %v", got)
+		}
+		time.Sleep(b.grouping.forgetAfter() + time.Hour)
+		other := a
+		other.cmdline = "%d other"
+		b.log.append(other.report())
+		settle()
+		b.stop()
+		if got := len(b.log.kept(kindGroup)); got != 2 {
+			t.Errorf("%d groups kept", got)
+		}
+	})
+}
+
+// TestManyGroups: the number of groups is bounded, in memory and on disk, and nothing is lost.
+func TestManyGroups(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newGroupBench(t)
+		b.start()
+		const attacks = 12_000
+		for n := range attacks {
+			a := hostAttack()
+			a.parent, a.pid = "/opt/"+strings.Repeat("x", n%50)+strings.Repeat("y", n/50), n
+			b.log.append(a.report())
+			if n%256 == 0 {
+				settle()
+			}
+		}
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		if n := len(b.sink.taken()); n != attacks {
+			t.Errorf("%d of %d different attacks went out", n, attacks)
+		}
+		b.stop()
+		if n := len(b.log.kept(kindGroup)); n > mostGroups || n < mostGroups/2 {
+			t.Errorf("%d groups kept", n)
+		}
+		if n := len(b.worker.groups.byKey); n > mostGroups {
+			t.Errorf("%d groups in memory", n)
+		}
+	})
+}
+
+// TestManyGroupsThatHold: groups that have something to tell are not dropped for others; the alerts
+// of those go out.
+func TestManyGroupsThatHold(t *testing.T) {
+	gs := newGroups(DefaultGrouping())
+	now := time.Now()
+	for n := range mostGroups + 100 {
+		a := imageAttack()
+		a.at = a.at.Add(time.Duration(n) * time.Second)
+		a.image = fmt.Sprintf("image-%d", n)
+		for _, r := range []*report.Report{a.report(), repeats(a, 1)[0]} {
+			g, _, hold := gs.take(r, now)
+			if (g == nil) != (n > mostGroups-2) {
+				t.Fatalf("attack %d: group %v", n, g)
+			}
+			if g != nil {
+				gs.passed(g, r, 1, hold, now)
+			}
+		}
+	}
+	if len(gs.due) != len(gs.byKey) || gs.idle.Len() != 0 {
+		t.Errorf("%d groups, %d due, %d idle", len(gs.byKey), len(gs.due), gs.idle.Len())
+	}
+}
+
+// TestHeldSurvivesACrash: what is held is counted once, whenever the worker dies, and the summary
+// has the same ID and says the same.
+func TestHeldSurvivesACrash(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newGroupBench(t)
+		b.start()
+		a := imageAttack()
+		all := repeats(a, 1000)
+		b.log.append(all[:600]...)
+		time.Sleep(30 * time.Millisecond) // in the middle of settling
+		b.crash()
+		b.start()
+		b.log.append(all[600:]...)
+		settle()
+		b.sink.set(down)
+		time.Sleep(2 * time.Minute)
+		synctest.Wait()
+		if n := len(b.log.kept(kindMade)); n != 1 {
+			t.Fatalf("%d summaries kept", n)
+		}
+		b.crash()
+		b.sink.set(nil)
+		b.start()
+		time.Sleep(time.Minute)
+		b.stop()
+		s := b.sink.ofKind(report.KindSummary)
+		if len(s) != 1 || s[0].Group.Count != 999 {
+			t.Fatalf("summaries %+v", s)
+		}
+		for _, try := range b.sink.all() {
+			if try.id != s[0].ID && try.id != all[0].ID {
+				t.Errorf("%s went out", try.id)
+			}
+		}
+		if left := slices.Concat(b.log.kept(kindMade), b.log.kept(KindParked)); len(left) > 0 {
+			t.Errorf("left behind: %v", left)
+		}
+	})
+}
+
+// TestStopTellsNothingEarly: what is held keeps for the next start.
+func TestStopTellsNothingEarly(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newGroupBench(t)
+		b.start()
+		b.log.append(repeats(imageAttack(), 10)...)
+		settle()
+		close(b.drain)
+		if err := <-b.ended; err != nil {
+			t.Fatal(err)
+		}
+		if n := len(b.sink.taken()); n != 1 {
+			t.Fatalf("%d went out", n)
+		}
+		b.grouping.Enabled = false // what is held is told even then
+		b.start()
+		time.Sleep(2 * time.Minute)
+		b.stop()
+		if s := b.sink.ofKind(report.KindSummary); len(s) != 1 || s[0].Group.Count != 9 {
+			t.Errorf("summaries %+v", s)
+		}
+	})
+}
