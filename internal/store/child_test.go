@@ -29,6 +29,7 @@ var children = map[string]func(dir string) error{
 	"appender": childAppender,
 	"opener":   childOpener,
 	"disk":     childDisk,
+	"dier":     childDier,
 }
 
 func runChild(name string) int {
