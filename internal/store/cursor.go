@@ -73,7 +73,7 @@ func (w *writer) useCursor(b *batch, name string, start Start, now time.Time) (p
 	if known {
 		_, err = w.seenCursor.exec(now.UnixMilli(), name)
 	} else {
-		if p.pos = b.last; start == StartOldest {
+		if p.pos = b.last; start == StartOldest || w.cursorsLost {
 			p.pos = w.log.pruned
 		}
 		if p.id, err = w.cursorID(); err == nil {
@@ -222,7 +222,7 @@ func (w *writer) resetCursor(name string) error {
 	}
 	c := cursor{place: place{w.log.pruned, id}, seen: w.opened}
 	w.log.cursors[name] = &c
-	w.log.notify.damage(0, fmt.Errorf("%s: cursor %q: %w: it starts again at the oldest record", w.log.path, name, ErrDamaged))
+	w.log.notify.tellDamage(fmt.Errorf("%s: cursor %q: %w: it starts again at the oldest record", w.log.path, name, ErrDamaged))
 	_, err = w.resetPlace.exec(int64(c.pos), c.seen.UnixMilli(), c.id, c.sum(name), name)
 	return err
 }
@@ -238,10 +238,17 @@ func (w *writer) tidyCursors(now time.Time) error {
 			forget = append(forget, name)
 		}
 	}
-	if len(touch)+len(forget) == 0 {
+	found := w.cursorsLost && now.Sub(w.opened) >= graceAtOpen // whoever is there has come
+	if len(touch)+len(forget) == 0 && !found {
 		return nil
 	}
 	return w.transact(func(b *batch) error {
+		if found {
+			if _, err := w.setMeta.exec(int64(0), metaLost); err != nil {
+				return err
+			}
+			b.after(func() { w.cursorsLost = false })
+		}
 		for _, name := range forget {
 			pos := w.log.cursors[name].pos
 			if _, err := w.forget(b, name); err != nil {

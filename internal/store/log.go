@@ -24,6 +24,7 @@ type Log struct {
 	notify  *notifier
 	newest  atomic.Uint64
 	failure atomic.Pointer[error]
+	holes   atomic.Pointer[holes]
 
 	mu      sync.Mutex // guards what the writer changes and Stats reads
 	cursors map[string]*cursor
@@ -131,14 +132,21 @@ func (l *Log) Close() error {
 	return l.closed
 }
 
-// release closes what Open opened, the writer's connection last: the last one to be closed merges
-// the write-ahead log into the file.
+// release closes what Open opened.
 func (l *Log) release() error {
+	return errors.Join(l.disconnect(), unlockDir(l.lock))
+}
+
+// disconnect closes the connections, the writer's last: the last one to be closed merges the
+// write-ahead log into the file.
+func (l *Log) disconnect() error {
 	errs := []error{l.readers.close()}
-	if l.writer != nil && l.writer.db != nil {
-		if err := l.writer.db.Close(); err != nil {
+	if l.writer != nil {
+		if err := l.writer.disconnect(); err != nil {
 			errs = append(errs, fmt.Errorf("close %s: %w", l.path, err))
 		}
 	}
-	return errors.Join(append(errs, unlockDir(l.lock))...)
+	return errors.Join(errs...)
 }
+
+func (l *Log) setHoles(list holes) { l.holes.Store(&list) }

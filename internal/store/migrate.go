@@ -50,7 +50,16 @@ func toSchema2(db *conn) error {
 	err := db.exec(sinceSchema2 +
 		"ALTER TABLE cursors ADD COLUMN id INTEGER NOT NULL DEFAULT 0;" +
 		"ALTER TABLE cursors ADD COLUMN crc INTEGER NOT NULL DEFAULT 0;" +
-		"INSERT OR REPLACE INTO meta SELECT 'cursors', count(*) FROM cursors")
+		"INSERT INTO meta VALUES ('schema', 2), ('pruned_crc', 0), ('cursors_lost', 0);" +
+		"INSERT INTO meta SELECT 'cursors', count(*) FROM cursors")
+	if err != nil {
+		return err
+	}
+	pruned, err := db.integer("SELECT value FROM meta WHERE name = 'pruned'")
+	if err != nil {
+		return err
+	}
+	err = db.exec("UPDATE meta SET value = " + strconv.FormatInt(prunedSum(pruned), 10) + " WHERE name = 'pruned_crc'")
 	if err != nil {
 		return err
 	}

@@ -71,6 +71,14 @@ func (n *notifier) damage(seq uint64, err error) {
 	n.signal()
 }
 
+// tellDamage tells of what happens once.
+func (n *notifier) tellDamage(err error) {
+	n.mu.Lock()
+	n.calls = append(n.calls, func() { n.onDamage(0, err) })
+	n.mu.Unlock()
+	n.signal()
+}
+
 func (n *notifier) forgotten(cursor string, pos uint64) {
 	n.mu.Lock()
 	n.calls = append(n.calls, func() { n.onForget(cursor, pos) })

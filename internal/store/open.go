@@ -23,6 +23,8 @@ type options struct {
 	onLoss   func(Loss) error
 	onDamage func(seq uint64, err error)
 	onForget func(cursor string, pos uint64)
+
+	noRebuild bool
 }
 
 // MaintainEvery sets how often old records and forgotten cursors are looked for: a minute if
@@ -54,6 +56,10 @@ func OnDamage(f func(seq uint64, err error)) Option {
 func OnForget(f func(cursor string, pos uint64)) Option {
 	return func(o *options) { o.onForget = f }
 }
+
+// NoRebuild has Open fail on a damaged file, and a running log go on with what SQLite can read, where
+// otherwise the file is rebuilt. It is for looking at a file that shall stay as it is.
+func NoRebuild() Option { return func(o *options) { o.noRebuild = true } }
 
 // limits is what follows from Config.MaxBytes.
 type limits struct {
@@ -121,28 +127,63 @@ func (l *Log) open(o options) error {
 	if _, err := sqlite.Fdatasync(true); err != nil && !errors.Is(err, sqlite.ErrFdatasyncUnavailable) {
 		return err
 	}
-	if err := prepareFile(l.path); err != nil {
+	if err := finishRebuild(l.path); err != nil {
 		return err
 	}
-	l.notify = newNotifier(o, l.told)
-	w, err := newWriter(l, o.every)
-	l.writer = w
-	if err == nil {
-		err = w.load()
+	if !o.noRebuild {
+		if err := keepWAL(l.path); err != nil {
+			return err
+		}
 	}
-	if err == nil {
-		l.tail.floor = w.last
-		l.newest.Store(w.last)
-		l.readers, err = openReaders(l.path)
-	}
-	if err == nil {
-		err = l.checkNewest()
+	err := l.start(o)
+	if err != nil && !o.noRebuild && isDamaged(l.path, err) {
+		err = l.startRebuilt(o, err)
 	}
 	if err != nil {
 		return explain(l.path, err)
 	}
 	go l.notify.loop()
-	go w.loop()
+	go l.writer.loop()
+	return nil
+}
+
+// start connects to the file and reads what has to be in memory.
+func (l *Log) start(o options) error {
+	l.notify = newNotifier(o, l.told)
+	l.writer = newWriter(l, o.every)
+	if err := checkHeader(l.path); err != nil {
+		return err
+	}
+	if err := prepareFile(l.path); err != nil {
+		return err
+	}
+	err := l.writer.connect()
+	if err == nil {
+		err = l.writer.load()
+	}
+	if err == nil {
+		l.tail.floor = l.writer.last
+		l.newest.Store(l.writer.last)
+		l.readers, err = openReaders(l.path)
+	}
+	if err == nil {
+		err = l.checkNewest()
+	}
+	return err
+}
+
+// startRebuilt starts with a new file that holds what could be read of the damaged one.
+func (l *Log) startRebuilt(o options, cause error) error {
+	_ = l.disconnect() // what it says of a damaged file is known
+	l.readers = readers{}
+	found, err := rebuild(l.path, &known{})
+	if err != nil {
+		return fmt.Errorf("%w (it could not be rebuilt: %w)", cause, err)
+	}
+	if err := l.start(o); err != nil {
+		return err
+	}
+	l.notify.rebuilt(l.path, cause, &found)
 	return nil
 }
 
@@ -152,6 +193,9 @@ func (l *Log) checkNewest() error {
 	r, newest := l.readers.all[0], l.LastSeq()
 	first := newest - min(newest, checkedAtOpen) + 1
 	for seq := max(first, l.pruned+1); seq <= newest; seq++ {
+		if seq = l.holes.Load().next(seq); seq > newest {
+			break
+		}
 		_, err := r.number(seq)
 		if errors.Is(err, ErrDamaged) {
 			l.report([]damage{{seq, err}})

@@ -23,6 +23,8 @@ const (
 	// outcomeRows is how many rows may begin at the same record; the last one gives way to another.
 	outcomeRows  = 1 << outcomeShift
 	outcomeShift = 12
+	// mostSeq is more than any sequence number.
+	mostSeq = 1 << (63 - outcomeShift)
 	// outcomeFormat is the first byte of a row's body.
 	outcomeFormat = 1
 )

@@ -24,12 +24,16 @@ var errMissing = fmt.Errorf("%w: the record is missing", ErrDamaged)
 // Until then nothing counts as damaged that SQLite failed to read, even where it calls the file
 // corrupt: it also does so when the disk does not answer (os_unix.c turns EIO into that), and then
 // nothing is lost.
-func (r *reader) probe(ctx context.Context, first, newest uint64, limit int) (span, error) {
+func (r *reader) probe(ctx context.Context, first, newest uint64, limit int, holes holes) (span, error) {
 	s := span{last: first - 1}
 	var unread []damage
 	var missing int
 	for full := false; s.last < newest && !full; {
-		seq := s.last + 1
+		seq := holes.next(s.last + 1)
+		if seq > newest {
+			s.last = newest
+			break
+		}
 		rec, err := r.number(seq)
 		switch {
 		case ctx.Err() != nil:

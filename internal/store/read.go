@@ -20,7 +20,7 @@ func (l *Log) Read(ctx context.Context, after uint64, limit int) ([]Record, erro
 			return recs, err
 		}
 		if wake == nil {
-			s, err := l.fromDisk(ctx, after, limit)
+			s, err := l.soundly(ctx, after, limit)
 			if err != nil || len(s.recs) > 0 {
 				return s.recs, err
 			}
@@ -66,16 +66,40 @@ func (l *Log) Get(ctx context.Context, id string) (rec Record, err error) {
 func (l *Log) fromDisk(ctx context.Context, after uint64, limit int) (s span, err error) {
 	err = l.reading(ctx, func(r *reader) error {
 		after = max(after, l.prunedTo())
-		if s = r.span(after, limit); len(s.recs) > 0 || !s.more {
+		holes := *l.holes.Load()
+		if s = r.span(after, limit, holes); len(s.recs) > 0 || !s.more {
 			return nil
 		}
-		if s, err = r.probe(ctx, after+1, l.LastSeq(), limit); err != nil {
+		if s, err = r.probe(ctx, after+1, l.LastSeq(), limit, holes); err != nil {
 			return fmt.Errorf("read %s: %w", l.path, err)
 		}
-		l.report(s.bad)
 		return nil
 	})
 	return s, err
+}
+
+// soundly reads from the disk. Where the structure of the file is damaged, it is mended first, as far
+// as that can be done: more may be readable then. What is damaged all the same is reported.
+func (l *Log) soundly(ctx context.Context, after uint64, limit int) (span, error) {
+	s, err := l.fromDisk(ctx, after, limit)
+	if cause := structural(s.bad, err); cause != nil && l.askToMend(ctx, cause) == nil {
+		s, err = l.fromDisk(ctx, after, limit)
+	}
+	l.report(s.bad)
+	return s, err
+}
+
+// structural returns an error that says of more than one record that it is damaged.
+func structural(bad []damage, err error) error {
+	if isCorrupt(err) {
+		return err
+	}
+	for _, d := range bad {
+		if isCorrupt(d.err) || errors.Is(d.err, errMissing) {
+			return d.err
+		}
+	}
+	return nil
 }
 
 func (l *Log) report(bad []damage) {
@@ -126,12 +150,15 @@ type reader struct {
 	someState, countState                    *stmt
 }
 
-func openReader(path string) (*reader, error) {
+// open connects, if it is not connected.
+func (r *reader) open(path string) error {
+	if r.db != nil {
+		return nil
+	}
 	db, err := connect(path, "busy_timeout(5000)", "cache_size(-2000)", "mmap_size(0)", "query_only(1)")
 	if err != nil {
-		return nil, err
+		return err
 	}
-	r := &reader{db: db}
 	err = db.keep(map[**stmt]string{
 		&r.behind: selectRecord + "seq > ? ORDER BY seq",
 		&r.one:    selectRecord + "seq = ?",
@@ -144,18 +171,28 @@ func openReader(path string) (*reader, error) {
 		&r.outcomes:   "SELECT id, last, cursor, crc, body FROM outcomes WHERE id >= ? AND id < ? AND last >= ? ORDER BY id",
 	})
 	if err != nil {
-		return nil, errors.Join(err, db.Close())
+		return errors.Join(err, db.Close())
 	}
-	return r, nil
+	r.db = db
+	return nil
+}
+
+func (r *reader) close() error {
+	if r.db == nil {
+		return nil
+	}
+	err := r.db.Close()
+	r.db = nil
+	return err
 }
 
 // span reads forward from after, up to the first thing that is not as it should be. With more and no
 // records, that is what comes next.
-func (r *reader) span(after uint64, limit int) span {
+func (r *reader) span(after uint64, limit int, holes holes) span {
 	s := span{last: after}
 	err := r.behind.each(func(row []driver.Value) error {
 		rec, err := decode(row)
-		if err == nil && rec.Seq != s.last+1 {
+		if err == nil && rec.Seq != holes.next(s.last+1) {
 			err = errMissing // a damaged index may lead anywhere
 		}
 		if err == nil && s.add(rec, limit) {

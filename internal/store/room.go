@@ -171,7 +171,10 @@ func (w *writer) remove(b *batch, seqs []uint64) error {
 	if _, err := w.pruneOutcomes.exec(int64((last+1)<<outcomeShift), int64(last)); err != nil {
 		return err
 	}
-	if _, err := w.setPruned.exec(int64(last)); err != nil {
+	if _, err := w.setPruned.exec(int64(last), prunedSum(int64(last))); err != nil {
+		return err
+	}
+	if _, err := w.pruneHoles.exec(int64(last)); err != nil {
 		return err
 	}
 	b.after(func() {
@@ -234,7 +237,7 @@ func (w *writer) giveBack() (more bool, err error) {
 // trouble reports an error that kept records from being removed. Errors of the disk are left to
 // the appends, which meet them too.
 func (w *writer) trouble(err error) {
-	if isCorrupt(err) {
+	if isCorrupt(err) && !w.mend(err) {
 		w.log.notify.damage(0, fmt.Errorf("remove old records: %w", err))
 	}
 }

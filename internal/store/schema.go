@@ -55,7 +55,7 @@ CREATE TABLE meta (
 	name  TEXT PRIMARY KEY,
 	value INTEGER NOT NULL
 ) WITHOUT ROWID;
-INSERT INTO meta VALUES ('pruned', 0), ('probe', 0), ('cursors', 0);
+INSERT INTO meta VALUES ('schema', 2), ('pruned', 0), ('pruned_crc', 0), ('probe', 0), ('cursors', 0), ('cursors_lost', 0);
 ` + sinceSchema2 + `
 CREATE VIEW record_text AS SELECT
 	seq,
@@ -73,9 +73,9 @@ func prepareFile(path string) error {
 	if err != nil {
 		return err
 	}
-	db, err := connect(path, "busy_timeout(5000)")
+	db, err := connect(path, busyTimeout(lockPatience))
 	if err != nil {
-		return explain(path, err)
+		return err
 	}
 	version, err := inspect(db)
 	blank := version == 0
@@ -87,7 +87,7 @@ func prepareFile(path string) error {
 		err = migrate(db, version)
 	}
 	if err = errors.Join(err, db.Close()); err != nil {
-		return explain(path, err)
+		return err
 	}
 	if created || blank { // blank: a process before us created it, and may have ended before this
 		return syncDirs(filepath.Dir(path))
@@ -126,15 +126,23 @@ func inspect(db *conn) (version int64, err error) {
 	switch {
 	case id == 0 && version == 0 && objects == 0:
 		return 0, nil
+	case isAlmostOurs(id), id == applicationID && version < 1:
+		return 0, errHeader
 	case id != applicationID:
 		return 0, errors.New("it is the database of another program")
+	case version > schemaVersion && isSchema(db, schemaVersion):
+		return 0, errHeader
 	case version > schemaVersion:
 		return 0, fmt.Errorf("it was written by a newer filelessd: schema %d, this one knows %d",
 			version, schemaVersion)
-	case version < 1:
-		return 0, fmt.Errorf("its schema has version %d, which never existed", version)
 	}
 	return version, nil
+}
+
+// isSchema reports whether the other place that has the version of the schema says this one.
+func isSchema(db *conn, version int64) bool {
+	said, err := db.integer("SELECT value FROM meta WHERE name = 'schema'")
+	return err == nil && said == version
 }
 
 func createSchema(db *conn) error {
@@ -152,7 +160,7 @@ func createSchema(db *conn) error {
 // explain names the file in an error of the database, and says what can be done where SQLite's own
 // words do not.
 func explain(path string, err error) error {
-	if isCorrupt(err) {
+	if isCorrupt(err) || errors.Is(err, errHeader) {
 		return fmt.Errorf("%s is damaged or not a database (move it away to start with an empty log): %w", path, err)
 	}
 	if code(err) == lib.SQLITE_BUSY {

@@ -20,7 +20,8 @@ type statements struct {
 	insertRecord, oldest, prune, setPruned   *stmt
 	cursor, putCursor, moveCursor, delCursor *stmt
 	seenCursor, nextCursor, resetPlace       *stmt
-	putOutcomes, pruneOutcomes               *stmt
+	setMeta                                  *stmt
+	putOutcomes, pruneOutcomes, pruneHoles   *stmt
 	readState, putState, delState, dropState *stmt
 	putLoss, delLoss                         *stmt
 	pages, freePages, vacuum, mergeWAL       *stmt
@@ -37,7 +38,7 @@ func (s *statements) prepare(db *conn) error {
 		&s.insertRecord: "INSERT INTO records VALUES (?, ?, ?, ?, ?, ifnull(?, x'')) ON CONFLICT (at, id) DO NOTHING",
 		&s.oldest:       "SELECT seq, appended, length(body) FROM records WHERE seq > ? ORDER BY seq",
 		&s.prune:        "DELETE FROM records WHERE seq <= ?",
-		&s.setPruned:    "UPDATE meta SET value = ? WHERE name = 'pruned'",
+		&s.setPruned:    "UPDATE meta SET value = CASE name WHEN 'pruned' THEN ?1 ELSE ?2 END WHERE name IN ('pruned', 'pruned_crc')",
 
 		&s.cursor:     "SELECT pos, id FROM cursors WHERE name = ?",
 		&s.putCursor:  "INSERT INTO cursors VALUES (?, ?, ?, ?, ?)",
@@ -45,12 +46,14 @@ func (s *statements) prepare(db *conn) error {
 		&s.resetPlace: "UPDATE cursors SET pos = ?, seen = ?, id = ?, crc = ? WHERE name = ?",
 		&s.seenCursor: "UPDATE cursors SET seen = ? WHERE name = ?",
 		&s.delCursor:  "DELETE FROM cursors WHERE name = ?",
+		&s.setMeta:    "UPDATE meta SET value = ? WHERE name = ?",
 		&s.nextCursor: "UPDATE meta SET value = value + 1 WHERE name = 'cursors' RETURNING value",
 
 		// The next number behind the rows that begin at the same record.
 		&s.putOutcomes: "INSERT OR REPLACE INTO outcomes " +
 			"SELECT min(ifnull(max(id) + 1, ?1), ?1 + " + lastOutcomeRow + "), ?2, ?3, ?4, ?5 " +
 			"FROM outcomes WHERE id BETWEEN ?1 AND ?1 + " + lastOutcomeRow,
+		&s.pruneHoles:    "DELETE FROM holes WHERE last <= ?",
 		&s.pruneOutcomes: "DELETE FROM outcomes WHERE id < ? AND last <= ?",
 
 		&s.readState: selectState,

@@ -40,35 +40,63 @@ type writer struct {
 	grown    int  // bytes that were written since used was called
 	lossRow  int64
 	patience time.Duration // for another program's lock
+	mended   time.Time     // when the file was mended, or that was tried
+	// cursorsLost: there may have been cursors that are gone with the damage to a file. One that is not
+	// known starts at the oldest record then.
+	cursorsLost bool
 
 	statements
 }
 
-func newWriter(l *Log, every time.Duration) (*writer, error) {
-	w := &writer{
+func newWriter(l *Log, every time.Duration) *writer {
+	return &writer{
 		log: l, limits: l.limits, queue: l.queue, every: every,
 		opened: time.Now(), done: make(chan struct{}),
 	}
-	var err error
-	if w.db, err = connect(l.path, busyTimeout(lockTry)); err != nil {
-		return nil, err
+}
+
+// connect opens the one connection that writes, if it is not open.
+func (w *writer) connect() (err error) {
+	if w.db != nil {
+		return nil
 	}
+	if w.db, err = connect(w.log.path, busyTimeout(lockTry)); err != nil {
+		w.db = nil
+		return err
+	}
+	if err = w.configure(); err != nil {
+		return errors.Join(err, w.disconnect())
+	}
+	return nil
+}
+
+func (w *writer) disconnect() error {
+	if w.db == nil {
+		return nil
+	}
+	err := w.db.Close()
+	w.db = nil
+	return err
+}
+
+func (w *writer) configure() error {
+	var err error
 	if w.pageSize, err = w.db.integer("PRAGMA page_size"); err != nil {
-		return w, err
+		return err
 	}
 	if mode, err := w.db.text("PRAGMA journal_mode = WAL"); err != nil {
-		return w, err
+		return err
 	} else if mode != "wal" {
-		return w, errors.New("no write-ahead log is possible on this file system (is it on the network?)")
+		return errors.New("no write-ahead log is possible on this file system (is it on the network?)")
 	}
 	err = w.db.exec("PRAGMA synchronous = FULL; PRAGMA mmap_size = 0;" +
 		"PRAGMA cache_size = -2000; PRAGMA temp_store = MEMORY;" +
-		"PRAGMA journal_size_limit = " + strconv.FormatInt(l.limits.reserve, 10) + ";" +
-		"PRAGMA wal_autocheckpoint = " + strconv.FormatInt(l.limits.checkpoint/w.pageSize, 10))
+		"PRAGMA journal_size_limit = " + strconv.FormatInt(w.limits.reserve, 10) + ";" +
+		"PRAGMA wal_autocheckpoint = " + strconv.FormatInt(w.limits.checkpoint/w.pageSize, 10))
 	if err != nil {
-		return w, err
+		return err
 	}
-	return w, w.prepare(w.db)
+	return w.prepare(w.db)
 }
 
 // load reads what the writer keeps in memory.
@@ -78,7 +106,7 @@ func (w *writer) load() error {
 	if err != nil {
 		return err
 	}
-	pruned, err := w.db.integer("SELECT value FROM meta WHERE name = 'pruned'")
+	pruned, err := w.loadPruned()
 	if err != nil {
 		return err
 	}
@@ -87,6 +115,19 @@ func (w *writer) load() error {
 	if err := w.loadCursors(); err != nil {
 		return err
 	}
+	if err := w.rescueRecords(); err != nil {
+		return err
+	}
+	lost, err := w.db.integer("SELECT value FROM meta WHERE name = 'cursors_lost'")
+	if err != nil {
+		return err
+	}
+	w.cursorsLost = lost != 0
+	holes, err := loadHoles(w.db)
+	if err != nil {
+		return err
+	}
+	w.log.setHoles(holes)
 	if err := w.loadLosses(); err != nil {
 		return err
 	}
@@ -96,6 +137,21 @@ func (w *writer) load() error {
 		w.last = max(w.last, c.pos)
 	}
 	return w.measure()
+}
+
+// loadPruned returns up to where records are gone. Where that is damaged, it follows from what is
+// there.
+func (w *writer) loadPruned() (pruned int64, err error) {
+	pruned, err = w.db.integer("SELECT value FROM meta WHERE name = 'pruned'")
+	if err != nil {
+		return 0, err
+	}
+	sum, err := w.db.integer("SELECT value FROM meta WHERE name = 'pruned_crc'")
+	if err != nil || sum == prunedSum(pruned) {
+		return pruned, err
+	}
+	w.log.notify.tellDamage(fmt.Errorf("%s: the number of the oldest record: %w", w.log.path, ErrDamaged))
+	return w.db.integer("SELECT ifnull(min(seq) - 1, 0) FROM records")
 }
 
 // batch is what one transaction does. It takes effect once the commit returned.
@@ -169,14 +225,19 @@ func (w *writer) sleep(d time.Duration, tick <-chan time.Time) (due bool) {
 func (w *writer) write(group []*request) {
 	w.patience = lockPatience
 	defer func() { w.patience = 0 }()
-	err := w.transact(func(b *batch) error {
+	do := func(b *batch) error {
 		for _, r := range group {
+			r.err = nil // of a first try
 			if err := r.run(b); err != nil {
 				return err
 			}
 		}
 		return nil
-	})
+	}
+	err := w.transact(do)
+	if isDamage(err) && (w.mend(err) || errors.Is(err, errUnsound)) {
+		err = w.transact(do)
+	}
 	w.noteErr(err)
 	w.queue.over()
 	for _, r := range group {
@@ -230,6 +291,9 @@ func (w *writer) transact(do func(*batch) error) error {
 // that somebody left open: a group waits for it for a while, maintenance comes back later, and
 // closing the log does not take long whatever it does.
 func (w *writer) lock() error {
+	if err := w.connect(); err != nil {
+		return err
+	}
 	for start := time.Now(); ; {
 		_, err := w.begin.exec()
 		if code(err) != lib.SQLITE_BUSY || time.Since(start) >= w.patience {

@@ -1,0 +1,279 @@
+package store_test
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/filelessd/filelessd/internal/store"
+)
+
+const page = 4096
+
+// sample is a log to be damaged: as it is after it was closed, or with all in the write-ahead log.
+type sample struct {
+	db, wal []byte
+	recs    []store.Record
+}
+
+func newSample(t *testing.T, closed bool) (s sample) {
+	t.Helper()
+	dir := t.TempDir()
+	l := open(t, dir, store.DefaultConfig())
+	for _, name := range []string{"a", "b"} {
+		openCursor(t, l, name, 0)
+	}
+	for i := range 150 {
+		r := recordOf(fmt.Sprint("sample", i))
+		if i%50 == 49 {
+			r.Body = bytes.Repeat(r.Body, 10)
+		}
+		_, err := l.Append(t.Context(), r)
+		must(t, err)
+		r.Seq = uint64(i) + 1
+		s.recs = append(s.recs, r)
+		if i%10 == 9 {
+			must(t, l.Settle(t.Context(), "a", store.Settlement{
+				UpTo:     uint64(i / 2),
+				Changes:  []store.Change{{Kind: "dead", Key: fmt.Sprint(i), Body: []byte("letter of a")}},
+				Outcomes: []store.Outcome{{Seq: uint64(i), Result: "delivered"}},
+			}))
+		}
+	}
+	must(t, l.Settle(t.Context(), "b", store.Settlement{UpTo: 120}))
+	if closed {
+		must(t, l.Close())
+	} else {
+		s.wal = readFile(t, filepath.Join(dir, "filelessd.db-wal"))
+	}
+	s.db = readFile(t, filepath.Join(dir, "filelessd.db"))
+	return s
+}
+
+// intact reports which records have their whole row on a page that is whole: what was cut off, and
+// the page of a flipped byte, are not.
+func (s *sample) intact(db, wal []byte) (ok []bool) {
+	ok = make([]bool, len(s.recs))
+	for i, r := range s.recs {
+		if len(r.Body) > 3500 {
+			continue // it goes on on other pages
+		}
+		ok[i] = holds(s.db, db, 0, page, r.Body) || holds(s.wal, wal, 32, page+24, r.Body)
+	}
+	return ok
+}
+
+// holds reports whether the last page with body in it is the same before and after. Those before it
+// can hold what is left of a row that has moved.
+func holds(before, after []byte, start, size int, body []byte) (same bool) {
+	for at := start; at+size <= len(before); at += size {
+		if bytes.Contains(before[at:at+size], body) {
+			same = at+size <= len(after) && bytes.Equal(before[at:at+size], after[at:at+size])
+		}
+	}
+	return same
+}
+
+// damaged opens a log of damaged files and reads all that can be read. The log has to go on: an append
+// works, and what is appended is read behind the rest.
+type damaged struct {
+	recs  []store.Record
+	lost  int
+	told  []string
+	state int
+	pos   map[string]uint64
+	err   error
+}
+
+func openDamaged(t *testing.T, db, wal []byte) (d damaged) {
+	t.Helper()
+	dir := t.TempDir()
+	path := filepath.Join(dir, "filelessd.db")
+	writeFile(t, path, db)
+	if wal != nil {
+		writeFile(t, path+"-wal", wal)
+	}
+	var mu sync.Mutex
+	l, err := store.Open(t.Context(), dir, store.DefaultConfig(),
+		store.OnDamage(func(seq uint64, err error) {
+			mu.Lock()
+			defer mu.Unlock()
+			d.told = append(d.told, fmt.Sprint(seq, " ", err))
+			if seq > 0 {
+				d.lost++
+			}
+		}),
+		store.OnLoss(func(l store.Loss) error {
+			mu.Lock()
+			defer mu.Unlock()
+			d.lost += l.Records
+			return nil
+		}))
+	if err != nil {
+		if !strings.Contains(err.Error(), path) {
+			t.Errorf("the error does not name the file: %v", err)
+		}
+		d.err = err
+		return d
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	last := recordOf("behind the damage")
+	if _, err := l.Append(ctx, last); err != nil {
+		t.Errorf("append: %v", err)
+		cancel()
+	}
+	for after := uint64(0); ; {
+		got, err := l.Read(ctx, after, 40)
+		if err != nil {
+			t.Errorf("read behind %d of %d: %v", after, l.LastSeq(), err)
+			break
+		}
+		d.recs = append(d.recs, got...)
+		if after = got[len(got)-1].Seq; got[len(got)-1].ID == last.ID {
+			d.recs = d.recs[:len(d.recs)-1]
+			break
+		}
+	}
+	d.pos = map[string]uint64{}
+	for _, name := range []string{"a", "b"} {
+		pos, state, err := l.OpenCursor(ctx, name, store.StartNow)
+		if err != nil {
+			t.Errorf("cursor %s: %v", name, err)
+		}
+		d.pos[name] = pos
+		d.state += len(state)
+	}
+	if err := l.Close(); err != nil {
+		t.Errorf("close: %v", err)
+	}
+	return d
+}
+
+// check fails the test unless what could be read came back, and came back right.
+func (s *sample) check(t *testing.T, what string, db, wal []byte) damaged {
+	t.Helper()
+	d := openDamaged(t, db, wal)
+	got := map[uint64]bool{}
+	last := uint64(0)
+	for _, r := range d.recs {
+		if r.Seq <= last || r.Seq > uint64(len(s.recs)) {
+			t.Fatalf("%s: record %d behind %d", what, r.Seq, last)
+		}
+		if w := s.recs[r.Seq-1]; r.ID != w.ID || !bytes.Equal(r.Body, w.Body) {
+			t.Fatalf("%s: record %d came back wrong", what, r.Seq)
+		}
+		got[r.Seq], last = true, r.Seq
+	}
+	missing := 0
+	for i, ok := range s.intact(db, wal) {
+		if ok && !got[uint64(i)+1] {
+			missing++
+		}
+	}
+	if missing > 0 {
+		t.Errorf("%s: %d records are on whole pages and did not come back; %v; told %q", what, missing, d.err, d.told)
+	}
+	if d.err == nil {
+		for name, most := range map[string]uint64{"a": 74, "b": 120} {
+			if d.pos[name] > most {
+				t.Errorf("%s: cursor %s is at %d, and was at %d at most", what, name, d.pos[name], most)
+			}
+		}
+	}
+	if t.Failed() {
+		t.FailNow()
+	}
+	return d
+}
+
+// TestTruncated cuts the file at every hundredth byte (in a short run, at some).
+func TestTruncated(t *testing.T) {
+	t.Parallel()
+	s := newSample(t, true)
+	step := 100
+	if !soak {
+		step = len(s.db) / 25 / 100 * 100
+	}
+	refused := 0
+	for n := 0; n < len(s.db); n += step {
+		d := s.check(t, fmt.Sprintf("cut at %d of %d", n, len(s.db)), s.db[:n], nil)
+		if d.err != nil {
+			refused++
+		}
+	}
+	t.Logf("cut each %d bytes of %d, %d refused", step, len(s.db), refused)
+}
+
+// TestFlipped flips bits in the file.
+func TestFlipped(t *testing.T) {
+	t.Parallel()
+	s := newSample(t, true)
+	r := random(t)
+	places := []int{0, 16, 18, 19, 20, 21, 28, 31, 40, 44, 47, 52, 56, 59, 60, 63, 68, 71, 100, 101, 103, 105, 110}
+	for range rounds(25) {
+		places = append(places, r.IntN(len(s.db)))
+	}
+	for range rounds(10) {
+		places = append(places, r.IntN(10*page)) // where all but the records is
+	}
+	flipAll(t, r, places, func(flips []flip) {
+		s.check(t, fmt.Sprint("flipped ", flips), flipped(s.db, flips), nil)
+	})
+}
+
+// flip is a bit of a byte.
+type flip struct{ at, bit int }
+
+// flipAll calls f with each place alone, and some together.
+func flipAll(t *testing.T, r *rand.Rand, places []int, f func([]flip)) {
+	t.Helper()
+	for i, at := range places {
+		flips := []flip{{at, r.IntN(8)}}
+		for range i % 4 * (i % 2) * 3 {
+			flips = append(flips, flip{places[r.IntN(len(places))], r.IntN(8)})
+		}
+		f(flips)
+	}
+}
+
+func flipped(b []byte, flips []flip) []byte {
+	b = bytes.Clone(b)
+	for _, f := range flips {
+		b[f.at] ^= 1 << f.bit
+	}
+	return b
+}
+
+// TestFlippedLog flips bits of the write-ahead log: SQLite leaves out what is behind them.
+func TestFlippedLog(t *testing.T) {
+	t.Parallel()
+	s := newSample(t, false)
+	r := random(t)
+	places := []int{0, 3, 9, 17, 21, 25, 31, 32, 36, 40, 44, 48, 52}
+	for range rounds(15) {
+		places = append(places, r.IntN(len(s.wal)))
+	}
+	flipAll(t, r, places, func(flips []flip) {
+		s.check(t, fmt.Sprint("flipped in the write-ahead log ", flips), s.db, flipped(s.wal, flips))
+	})
+}
+
+// TestTruncatedWithLog cuts the main file while nearly all is in the write-ahead log.
+func TestTruncatedWithLog(t *testing.T) {
+	t.Parallel()
+	s := newSample(t, false)
+	step := 4000
+	if soak {
+		step = 100
+	}
+	for n := 0; n < len(s.db); n += step {
+		s.check(t, fmt.Sprintf("cut at %d of %d, all in the log", n, len(s.db)), s.db[:n], s.wal)
+	}
+}
