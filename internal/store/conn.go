@@ -66,6 +66,21 @@ func (c *conn) integer(sql string) (int64, error) { return one[int64](c, sql) }
 // text returns the one text that sql selects.
 func (c *conn) text(sql string) (string, error) { return one[string](c, sql) }
 
+// texts returns what sql selects, one text a row. It ends with ctx.
+func (c *conn) texts(ctx context.Context, sql string) (list []string, err error) {
+	s, err := c.prepare(sql)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, s.Close()) }()
+	err = s.eachUntil(ctx, func(row []driver.Value) error {
+		text, _ := row[0].(string)
+		list = append(list, text)
+		return nil
+	})
+	return list, err
+}
+
 func one[T int64 | string](c *conn, sql string) (v T, err error) {
 	s, err := c.prepare(sql)
 	if err != nil {
@@ -131,7 +146,12 @@ var errStop = errors.New("stop")
 
 // each calls f with every row. The row is only valid during the call, its blobs and texts stay.
 func (s *stmt) each(f func(row []driver.Value) error, args ...any) (err error) {
-	rows, err := s.s.(driver.StmtQueryContext).QueryContext(context.Background(), s.bind(args))
+	return s.eachUntil(context.Background(), f, args...)
+}
+
+// eachUntil ends with ctx, which costs a goroutine.
+func (s *stmt) eachUntil(ctx context.Context, f func(row []driver.Value) error, args ...any) (err error) {
+	rows, err := s.s.(driver.StmtQueryContext).QueryContext(ctx, s.bind(args))
 	clear(s.args)
 	if err != nil {
 		return err

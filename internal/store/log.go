@@ -100,6 +100,14 @@ func (l *Log) do(ctx context.Context, r *request) error {
 	}
 }
 
+// isOpen returns ErrClosed once the log was closed.
+func (l *Log) isOpen() error {
+	if !l.queue.closedAt().IsZero() {
+		return ErrClosed
+	}
+	return nil
+}
+
 // LastSeq returns the sequence number of the newest record, 0 if there never was one.
 func (l *Log) LastSeq() uint64 { return l.newest.Load() }
 

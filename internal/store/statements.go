@@ -24,7 +24,8 @@ type statements struct {
 	putOutcomes, pruneOutcomes, pruneHoles   *stmt
 	readState, putState, delState, dropState *stmt
 	putLoss, delLoss                         *stmt
-	pages, freePages, vacuum, mergeWAL       *stmt
+	pages, freePages                         *stmt
+	vacuum, mergeWAL, truncateWAL            *stmt
 }
 
 func (s *statements) prepare(db *conn) error {
@@ -69,5 +70,7 @@ func (s *statements) prepare(db *conn) error {
 		&s.freePages: "PRAGMA freelist_count",
 		&s.vacuum:    "PRAGMA incremental_vacuum(" + strconv.Itoa(vacuumStep) + ")",
 		&s.mergeWAL:  "PRAGMA wal_checkpoint(PASSIVE)",
+
+		&s.truncateWAL: "PRAGMA wal_checkpoint(TRUNCATE)",
 	})
 }

@@ -35,7 +35,7 @@ func (l *Log) Stats(ctx context.Context) (Stats, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	s := Stats{
-		Bytes:     fileSize(l.path) + fileSize(l.path+"-wal"),
+		Bytes:     l.size(),
 		FreeBytes: l.free,
 		Damaged:   l.notify.damages(),
 	}
