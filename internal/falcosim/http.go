@@ -34,18 +34,24 @@ type HTTPOutput struct {
 // Send posts one alert: a line of Falco's JSON, or of its text output. It returns an error where
 // Falco logs that libcurl failed; the alert is lost then.
 func (o *HTTPOutput) Send(ctx context.Context, line []byte) error {
+	_, err := o.Post(ctx, line)
+	return err
+}
+
+// Post is Send for those who want to know the status of the answer, which Falco does not.
+func (o *HTTPOutput) Post(ctx context.Context, line []byte) (status int, err error) {
 	u, err := url.Parse(o.URL)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	request := o.request(u, bytes.TrimRight(line, "\n"))
 	reused := o.conn != nil
-	answered, err := o.exchange(ctx, u, request)
+	status, answered, err := o.exchange(ctx, u, request)
 	if err != nil && reused && !answered {
 		// The server had closed the kept connection. That, libcurl mends itself.
-		_, err = o.exchange(ctx, u, request)
+		status, _, err = o.exchange(ctx, u, request)
 	}
-	return err
+	return status, err
 }
 
 func (o *HTTPOutput) request(u *url.URL, body []byte) []byte {
@@ -70,43 +76,43 @@ func (o *HTTPOutput) request(u *url.URL, body []byte) []byte {
 }
 
 // exchange sends a request and reads the answer. answered reports whether a byte of one came.
-func (o *HTTPOutput) exchange(ctx context.Context, u *url.URL, request []byte) (answered bool, err error) {
+func (o *HTTPOutput) exchange(ctx context.Context, u *url.URL, request []byte) (status int, answered bool, err error) {
 	if o.conn == nil {
 		if err := o.connect(ctx, u); err != nil {
-			return false, err
+			return 0, false, err
 		}
 	}
 	conn := o.conn
 	stop := context.AfterFunc(ctx, func() { _ = conn.Close() })
 	defer stop()
-	if answered, err = o.roundTrip(request); err != nil {
+	if status, answered, err = o.roundTrip(request); err != nil {
 		_ = o.Close()
 		if ctx.Err() != nil {
 			err = ctx.Err()
 		}
 	}
-	return answered, err
+	return status, answered, err
 }
 
-func (o *HTTPOutput) roundTrip(request []byte) (answered bool, err error) {
+func (o *HTTPOutput) roundTrip(request []byte) (status int, answered bool, err error) {
 	if _, err := o.conn.Write(request); err != nil {
-		return false, err
+		return 0, false, err
 	}
 	if _, err := o.reader.Peek(1); err != nil {
-		return false, err
+		return 0, false, err
 	}
 	resp, err := http.ReadResponse(o.reader, nil)
 	if err != nil {
-		return true, err
+		return 0, true, err
 	}
 	defer resp.Body.Close()
 	if _, err := io.Copy(io.Discard, resp.Body); err != nil {
-		return true, err
+		return 0, true, err
 	}
 	if resp.Close {
-		return true, o.Close()
+		return resp.StatusCode, true, o.Close()
 	}
-	return true, nil
+	return resp.StatusCode, true, nil
 }
 
 func (o *HTTPOutput) connect(ctx context.Context, u *url.URL) error {

@@ -145,7 +145,10 @@ func TestHTTPOutputFailures(t *testing.T) { // H1, H2
 		return "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 0\r\n\r\n" + hangUp
 	})
 	o := HTTPOutput{URL: w.url}
-	for range 3 {
+	if status, err := o.Post(t.Context(), []byte(`{}`)); status != http.StatusServiceUnavailable || err != nil {
+		t.Fatalf("Post returned %d, %v", status, err)
+	}
+	for range 2 {
 		if err := o.Send(t.Context(), []byte(`{}`)); err != nil {
 			t.Fatalf("an answer of any status is none of Falco's business: %v", err)
 		}
