@@ -1,7 +1,9 @@
 package report
 
 import (
+	"bytes"
 	"strconv"
+	"sync"
 	"time"
 
 	"github.com/filelessd/filelessd/pkg/event"
@@ -14,26 +16,27 @@ import (
 // quarter of the time that an alert takes in all. The error is always nil; it is there for what
 // later versions may hold.
 func Marshal(r *Report) ([]byte, error) {
-	return EscapeInvisible(appendReport(make([]byte, 0, 6<<10+advice(r)), r)), nil
+	scratch, ok := scratches.Get().(*[]byte)
+	if !ok {
+		scratch = new([]byte)
+	}
+	written := appendReport((*scratch)[:0], r)
+	line := EscapeInvisible(written)
+	if &line[0] == &written[0] { // nothing was replaced
+		line = bytes.Clone(written)
+	}
+	if *scratch = written; cap(written) <= mostScratch {
+		scratches.Put(scratch)
+	}
+	return line, nil
 }
 
-// advice is about the room that actions and mitigations take, most of a report that has them.
-func advice(r *Report) int {
-	n := 0
-	for i := range r.Actions {
-		n += 1 << 10
-		for _, c := range r.Actions[i].Commands {
-			n += len(c) + len(c)/16
-		}
-	}
-	for i := range r.Mitigations {
-		n += 1 << 10
-		for _, f := range r.Mitigations[i].Files {
-			n += len(f.Content) + len(f.Content)/16
-		}
-	}
-	return n
-}
+// scratches are where reports are written before their length is known. Guessing the length made twice
+// as much garbage.
+var scratches = sync.Pool{New: func() any { b := make([]byte, 0, 48<<10); return &b }}
+
+// mostScratch is the longest that is kept: a report can be a thousand times as long as usual.
+const mostScratch = 256 << 10
 
 // MarshalJSON writes the same as Marshal.
 func (r *Report) MarshalJSON() ([]byte, error) { return Marshal(r) }

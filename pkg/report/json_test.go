@@ -178,6 +178,25 @@ func TestMarshalLeavesTheReport(t *testing.T) {
 	}
 }
 
+// TestMarshalKeepsWhatItReturned: writing the next report must not touch the one before.
+func TestMarshalKeepsWhatItReturned(t *testing.T) {
+	for _, first := range []string{"memfd:first", "memfd:fi\u200brst"} { // the second has something to escape
+		line, err := report.Marshal(with(first))
+		if err != nil {
+			t.Fatal(err)
+		}
+		kept := bytes.Clone(line)
+		for range 100 {
+			if _, err := report.Marshal(with("memfd:other one")); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if !bytes.Equal(line, kept) {
+			t.Errorf("%s: became %s", kept, line)
+		}
+	}
+}
+
 func BenchmarkMarshal(b *testing.B) {
 	r := with("memfd:program")
 	for b.Loop() {
