@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"runtime/debug"
 	"syscall"
 	"time"
 
@@ -36,6 +37,7 @@ func (c *runCommand) Run(p *program) error {
 	}
 	// A reader of stdout or stderr that goes away is a failed write, not the end of the daemon.
 	signal.Ignore(syscall.SIGPIPE)
+	p.collectLess()
 	// What grpc has to say of a connection, the source says in better words.
 	grpclog.SetLoggerV2(grpclog.NewLoggerV2(io.Discard, io.Discard, io.Discard))
 	a, err := app.New(p.ctx, app.Options{
@@ -47,6 +49,15 @@ func (c *runCommand) Run(p *program) error {
 	stop := ignoreHangup(p.ctx, log)
 	defer stop()
 	return a.Run(p.ctx)
+}
+
+// collectLess lets the heap grow to three times what is in use before garbage is collected, where Go
+// would collect at twice. Little is in use, a few MB, and an alert leaves some 100 KB of garbage behind: in
+// a flood that is an eighth of the processor time for a dozen MB. Who sets GOGC knows better.
+func (p *program) collectLess() {
+	if _, set := p.LookupEnv("GOGC"); !set {
+		debug.SetGCPercent(200)
+	}
 }
 
 // loadConfig reads the file that is named, or the one that is there, or makes do without.
