@@ -12,7 +12,7 @@ import (
 
 // thousands is how often a backlog of 1,000 is drained to compare with: it is over in a moment, so one
 // says little.
-const thousands = 5
+const thousands = 3
 
 // runBacklog fills the log while the webhook is down, stops the program, and measures what it does
 // when it starts with that.

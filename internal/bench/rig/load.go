@@ -23,6 +23,8 @@ type Load struct {
 	// Batch is how many alerts go in one request, as JSON lines; 0 or 1 for one, as Falco does. It is
 	// only for filling a log.
 	Batch int
+	// Stop, when closed, keeps further alerts from being begun. Those that were go on until accepted.
+	Stop <-chan struct{}
 	// Accepted hears how many alerts are accepted, after each answer; nil for nobody.
 	Accepted func(int)
 }
@@ -35,7 +37,7 @@ const (
 	repeatAfter = 20 * time.Millisecond
 )
 
-// Run posts until all alerts are accepted or ctx ends.
+// Run posts until all alerts are accepted that were begun, or ctx ends.
 func (l Load) Run(ctx context.Context, sent *Sent) {
 	var next atomic.Int64
 	next.Store(int64(l.From))
@@ -50,7 +52,7 @@ func (l Load) Run(ctx context.Context, sent *Sent) {
 			for {
 				from := int(next.Add(step) - step)
 				to := min(from+int(step), l.To)
-				if from >= l.To || !l.due(ctx, began, from) {
+				if from >= l.To || !l.due(ctx, began, from) || l.stopped() {
 					return
 				}
 				body = body[:0]
@@ -67,6 +69,15 @@ func (l Load) Run(ctx context.Context, sent *Sent) {
 		})
 	}
 	posters.Wait()
+}
+
+func (l Load) stopped() bool {
+	select {
+	case <-l.Stop:
+		return true
+	default:
+		return false
+	}
 }
 
 // due waits until alert n is to be posted.

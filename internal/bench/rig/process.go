@@ -56,6 +56,9 @@ func (p *Process) Stop(s syscall.Signal) error {
 // Kill ends the process, if it still runs.
 func (p *Process) Kill() error { return p.Stop(syscall.SIGKILL) }
 
+// Terminate asks the process to end.
+func (p *Process) Terminate() error { return p.Stop(syscall.SIGTERM) }
+
 // ExitCode is that of an ended process; -1 for one that a signal ended.
 func (p *Process) ExitCode() int { return p.cmd.ProcessState.ExitCode() }
 

@@ -1,0 +1,6 @@
+//go:build !soak
+
+package main
+
+// soak makes the long versions of tests run.
+const soak = false
