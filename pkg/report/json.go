@@ -48,6 +48,10 @@ type groupJSON struct {
 
 // UnmarshalJSON reads what MarshalJSON wrote; unknown keys are ignored.
 func (r *Report) UnmarshalJSON(data []byte) error {
+	if fast, ok := read(data); ok {
+		*r = *fast
+		return nil
+	}
 	var j reportJSON
 	if err := json.Unmarshal(data, &j); err != nil {
 		return err
