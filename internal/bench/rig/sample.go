@@ -105,7 +105,7 @@ func Sample(ctx context.Context, pid int, metrics string) *Sampler {
 	s := &Sampler{metrics: metrics, stop: stop}
 	s.Follow(pid)
 	s.done.Go(func() {
-		tick := time.NewTicker(100 * time.Millisecond)
+		tick := time.NewTicker(500 * time.Millisecond)
 		defer tick.Stop()
 		for {
 			select {
