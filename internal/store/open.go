@@ -4,11 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
+	"syscall"
 	"time"
 
 	"modernc.org/sqlite"
+	lib "modernc.org/sqlite/lib"
 )
 
 // checkedAtOpen is how many of the newest records Open reads and checks.
@@ -108,12 +111,12 @@ func Open(ctx context.Context, dir string, c Config, opts ...Option) (*Log, erro
 		return nil, err
 	}
 	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return nil, fmt.Errorf("create the data directory: %w", err)
+		return nil, advise(dir, fmt.Errorf("create the data directory: %w", err))
 	}
 	l := &Log{path: filepath.Join(dir, "filelessd.db"), limits: newLimits(c)}
 	l.queue = newQueue(l.limits.group)
 	if l.lock, err = lockDir(dir); err != nil {
-		return nil, err
+		return nil, advise(dir, err)
 	}
 	if err := l.open(o); err != nil {
 		return nil, errors.Join(err, l.release())
@@ -140,11 +143,26 @@ func (l *Log) open(o options) error {
 		err = l.startRebuilt(o, err)
 	}
 	if err != nil {
-		return explain(l.path, err)
+		return advise(filepath.Dir(l.path), explain(l.path, err))
 	}
 	go l.notify.loop()
 	go l.writer.loop()
 	return nil
+}
+
+// advise adds to an error of a directory that can not be written what has to be done.
+func advise(dir string, err error) error {
+	switch {
+	case errors.Is(err, syscall.EROFS):
+		return fmt.Errorf("%w (%s has to be on a file system that can be written: remount it, or set data_dir)", err, dir)
+	case errors.Is(err, fs.ErrPermission):
+		return fmt.Errorf("%w (%s has to belong to the user that filelessd runs as, whose number is %d: chown it, or set data_dir)",
+			err, dir, os.Geteuid())
+	case code(err) == lib.SQLITE_READONLY || code(err) == lib.SQLITE_CANTOPEN:
+		return fmt.Errorf("%w (what is in %s has to be readable and writable for the user that filelessd runs as, whose number is %d)",
+			err, dir, os.Geteuid())
+	}
+	return err
 }
 
 // start connects to the file and reads what has to be in memory.
