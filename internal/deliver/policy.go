@@ -45,7 +45,7 @@ type Retry struct {
 // DefaultPolicy is what a sink's configuration starts from.
 func DefaultPolicy() Policy {
 	return Policy{
-		Start: "now", Timeout: 10 * time.Second, Concurrency: 4,
+		Start: "now", Timeout: 10 * time.Second, Concurrency: 8,
 		Retry: Retry{Initial: 500 * time.Millisecond, Max: 15 * time.Second, GiveUp: 72 * time.Hour},
 		Batch: Batch{Max: 1}, SuppressionReport: time.Hour,
 	}
