@@ -50,6 +50,7 @@ func TestContractSample(t *testing.T) {
 		"file":  {Name: "file", Type: "file", Pos: pos(29), File: &file},
 	}
 	policy := deliver.DefaultPolicy()
+	policy.Concurrency = 4
 	policy.When = `severity >= high && fields["k8s.ns.name"] != "sandbox"`
 	want.Sinks = map[string]Sink{
 		"console": {
