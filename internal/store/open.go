@@ -60,8 +60,9 @@ func OnForget(f func(cursor string, pos uint64)) Option {
 	return func(o *options) { o.onForget = f }
 }
 
-// NoRebuild has Open fail on a damaged file, and a running log go on with what SQLite can read, where
-// otherwise the file is rebuilt. It is for looking at a file that shall stay as it is.
+// NoRebuild has Open fail on a damaged file with an error that wraps ErrDamaged, and a running log go on
+// with what SQLite can read, where otherwise the file is rebuilt. It is for looking at a file that shall
+// stay as it is.
 func NoRebuild() Option { return func(o *options) { o.noRebuild = true } }
 
 // limits is what follows from Config.MaxBytes.
@@ -131,15 +132,16 @@ func (l *Log) open(o options) error {
 		return err
 	}
 	if err := finishRebuild(l.path); err != nil {
-		return err
+		return advise(filepath.Dir(l.path), err)
 	}
-	if !o.noRebuild {
-		if err := keepWAL(l.path); err != nil {
-			return err
+	err := keepWAL(l.path, o.noRebuild)
+	if err == nil {
+		err = l.start(o)
+	}
+	if err != nil && isDamaged(l.path, err) {
+		if o.noRebuild {
+			return damagedFile{explain(l.path, err)}
 		}
-	}
-	err := l.start(o)
-	if err != nil && !o.noRebuild && isDamaged(l.path, err) {
 		err = l.startRebuilt(o, err)
 	}
 	if err != nil {

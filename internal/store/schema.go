@@ -160,7 +160,7 @@ func createSchema(db *conn) error {
 // explain names the file in an error of the database, and says what can be done where SQLite's own
 // words do not.
 func explain(path string, err error) error {
-	if isCorrupt(err) || errors.Is(err, errHeader) {
+	if isCorrupt(err) || errors.Is(err, errHeader) || errors.Is(err, errWAL) {
 		return fmt.Errorf("%s is damaged or not a database (move it away to start with an empty log): %w", path, err)
 	}
 	if code(err) == lib.SQLITE_BUSY {
