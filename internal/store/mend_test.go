@@ -2,6 +2,7 @@ package store_test
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -223,6 +224,19 @@ func TestNoRebuild(t *testing.T) {
 	}
 	if !bytes.Equal(b, readFile(t, path)) {
 		t.Error("the file was changed")
+	}
+
+	// SQLite takes a write-ahead log up to its damage, and overwrites the rest.
+	s := newSample(t, false)
+	writeFile(t, path, s.db)
+	wal := flipped(s.wal, []flip{{len(s.wal) / 2, 3}})
+	writeFile(t, path+"-wal", wal)
+	_, err = store.Open(t.Context(), dir, store.DefaultConfig(), store.NoRebuild())
+	if !errors.Is(err, store.ErrDamaged) || !strings.Contains(err.Error(), "its write-ahead log is damaged before its end") {
+		t.Errorf("open: %v", err)
+	}
+	if !bytes.Equal(s.db, readFile(t, path)) || !bytes.Equal(wal, readFile(t, path+"-wal")) {
+		t.Error("the files were changed")
 	}
 }
 
