@@ -24,7 +24,7 @@ func isDamaged(path string, err error) bool {
 		f, err := os.OpenFile(path, os.O_RDWR, 0)
 		return err == nil && f.Close() == nil
 	}
-	return errors.Is(err, errHeader) || errors.Is(err, errWAL)
+	return errors.Is(err, errHeader) || errors.Is(err, errWAL) || errors.Is(err, errUnsound)
 }
 
 // damagedFile is an error that wraps ErrDamaged without saying so twice.

@@ -201,8 +201,15 @@ func TestTruncated(t *testing.T) {
 	if !soak {
 		step = len(s.db) / 25 / 100 * 100
 	}
-	refused := 0
+	var cuts []int
 	for n := 0; n < len(s.db); n += step {
+		cuts = append(cuts, n)
+	}
+	for end := len(s.db) - page; end > len(s.db)-4*page; end -= page {
+		cuts = append(cuts, end+8, end+68) // of a page that is there but for its rows
+	}
+	refused := 0
+	for _, n := range cuts {
 		d := s.check(t, fmt.Sprintf("cut at %d of %d", n, len(s.db)), s.db[:n], nil)
 		if d.err != nil {
 			refused++
@@ -226,6 +233,26 @@ func TestFlipped(t *testing.T) {
 	flipAll(t, r, places, func(flips []flip) {
 		s.check(t, fmt.Sprint("flipped ", flips), flipped(s.db, flips), nil)
 	})
+}
+
+// TestFlippedSchema flips a bit of each byte (in a short run, of some) of the page that says which tables
+// there are: SQLite takes some of these for other tables, in which no record is found.
+func TestFlippedSchema(t *testing.T) {
+	t.Parallel()
+	s := newSample(t, true)
+	r := random(t)
+	const number = "CREATE TABLE records (\n\tseq      INTEGER P"
+	flips := []flip{{bytes.Index(s.db, []byte(number)) + len(number), 0}} // no PRIMARY KEY any more
+	step := 1
+	if !soak {
+		step = 97
+	}
+	for at := 100 + r.IntN(step); at < page; at += step {
+		flips = append(flips, flip{at, r.IntN(8)})
+	}
+	for _, f := range flips {
+		s.check(t, fmt.Sprint("flipped ", f), flipped(s.db, []flip{f}), nil)
+	}
 }
 
 // flip is a bit of a byte.
