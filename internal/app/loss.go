@@ -65,7 +65,13 @@ func subjectID(kind report.Kind, subject, counter string) string {
 	return hex.EncodeToString(sum[:])
 }
 
+// damaged hears of what the store can not read: a record, or for 0 another part of the file. What is lost
+// when the file is rebuilt comes as a loss.
 func (a *App) damaged(seq uint64, err error) {
+	if seq == 0 {
+		a.log.Error().Err(err).Msg("the log is damaged")
+		return
+	}
 	a.metrics.lost.WithLabelValues("damaged").Inc()
 	a.log.Error().Err(err).Uint64("record", seq).Msg("a record of the log can not be read and is skipped")
 }

@@ -4,14 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
-	"syscall"
 	"time"
 
 	"modernc.org/sqlite"
-	lib "modernc.org/sqlite/lib"
 )
 
 // checkedAtOpen is how many of the newest records Open reads and checks.
@@ -131,6 +128,9 @@ func (l *Log) open(o options) error {
 	if _, err := sqlite.Fdatasync(true); err != nil && !errors.Is(err, sqlite.ErrFdatasyncUnavailable) {
 		return err
 	}
+	if err := mayWrite(l.path); err != nil {
+		return advise(filepath.Dir(l.path), err)
+	}
 	if err := finishRebuild(l.path); err != nil {
 		return advise(filepath.Dir(l.path), err)
 	}
@@ -150,21 +150,6 @@ func (l *Log) open(o options) error {
 	go l.notify.loop()
 	go l.writer.loop()
 	return nil
-}
-
-// advise adds to an error of a directory that can not be written what has to be done.
-func advise(dir string, err error) error {
-	switch {
-	case errors.Is(err, syscall.EROFS):
-		return fmt.Errorf("%w (%s has to be on a file system that can be written: remount it, or set data_dir)", err, dir)
-	case errors.Is(err, fs.ErrPermission):
-		return fmt.Errorf("%w (%s has to belong to the user that filelessd runs as, whose number is %d: chown it, or set data_dir)",
-			err, dir, os.Geteuid())
-	case code(err) == lib.SQLITE_READONLY || code(err) == lib.SQLITE_CANTOPEN:
-		return fmt.Errorf("%w (what is in %s has to be readable and writable for the user that filelessd runs as, whose number is %d)",
-			err, dir, os.Geteuid())
-	}
-	return err
 }
 
 // start connects to the file and reads what has to be in memory.
