@@ -50,7 +50,8 @@ func (a *App) lossReport(l store.Loss) *report.Report {
 	} else {
 		r.Title = fmt.Sprintf("filelessd lost %d reports for sink %s", l.Records, l.Cursor)
 		r.Summary = fmt.Sprintf("The log reached store.max_bytes (%s) while sink %s was %d reports behind. Its oldest %d "+
-			"reports (numbers %d to %d of the log) were removed and will not be delivered to it. "+
+			"reports (numbers %d to %d of the log) were removed and will not be delivered to it, but for those that "+
+			"were in memory on their way to it, a few hundred at most. "+
 			"Restore that sink, or give the log more room.",
 			a.config.Store.MaxBytes, l.Cursor, l.Last-l.First+1, l.Records, l.First, l.Last)
 	}
