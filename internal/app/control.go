@@ -14,6 +14,8 @@ import (
 const (
 	CommandStatus        = "status"
 	CommandStoreExport   = "store/export"
+	CommandStoreCheck    = "store/check"
+	CommandStoreCompact  = "store/compact"
 	CommandSilenceAdd    = "silence/add"
 	CommandSilenceList   = "silence/list"
 	CommandSilenceExpire = "silence/expire"
@@ -28,7 +30,7 @@ const (
 type Nothing struct{}
 
 func (a *App) openControl(ctx context.Context) error {
-	calls := a.desk().reading()
+	calls := a.desk().calls()
 	calls[CommandStatus] = server.Answer(func(ctx context.Context, _ Nothing) (any, error) { return a.status(ctx), nil })
 	calls[CommandDeadRetry] = server.Answer(a.retryDead)
 	calls[CommandDeadDrop] = server.Answer(a.dropDead)

@@ -10,7 +10,7 @@ import (
 	"github.com/filelessd/filelessd/pkg/report"
 )
 
-// desk answers what only reads the log: for a running daemon, and where none runs.
+// desk answers what needs nothing but the log: for a running daemon, and where none runs.
 type desk struct {
 	log  *store.Log
 	base *knowledge.Base
@@ -19,13 +19,15 @@ type desk struct {
 
 func (a *App) desk() *desk { return &desk{log: a.store, base: a.intake.base, live: a} }
 
-// reading are the calls that need no running daemon.
-func (d *desk) reading() map[string]server.Call {
+// calls are those that need no running daemon.
+func (d *desk) calls() map[string]server.Call {
 	return map[string]server.Call{
-		CommandDeadList:    server.Answer(d.listDead),
-		CommandDeadShow:    server.Answer(d.showDead),
-		CommandExplain:     server.Answer(d.explain),
-		CommandStoreExport: server.Answer(d.export),
+		CommandDeadList:     server.Answer(d.listDead),
+		CommandDeadShow:     server.Answer(d.showDead),
+		CommandExplain:      server.Answer(d.explain),
+		CommandStoreExport:  server.Answer(d.export),
+		CommandStoreCheck:   server.Answer(d.check),
+		CommandStoreCompact: server.Answer(d.compact),
 	}
 }
 

@@ -50,7 +50,8 @@ func (a *App) lossReport(l store.Loss) *report.Report {
 	} else {
 		r.Title = fmt.Sprintf("filelessd lost %d reports for sink %s", l.Records, l.Cursor)
 		r.Summary = fmt.Sprintf("The log reached store.max_bytes (%s) while sink %s was %d reports behind. Its oldest %d "+
-			"reports (numbers %d to %d of the log) were removed and will not be delivered to it. "+
+			"reports (numbers %d to %d of the log) were removed and will not be delivered to it, but for those that "+
+			"were in memory on their way to it, a few hundred at most. "+
 			"Restore that sink, or give the log more room.",
 			a.config.Store.MaxBytes, l.Cursor, l.Last-l.First+1, l.Records, l.First, l.Last)
 	}
@@ -65,7 +66,13 @@ func subjectID(kind report.Kind, subject, counter string) string {
 	return hex.EncodeToString(sum[:])
 }
 
+// damaged hears of what the store can not read: a record, or for 0 another part of the file. What is lost
+// when the file is rebuilt comes as a loss.
 func (a *App) damaged(seq uint64, err error) {
+	if seq == 0 {
+		a.log.Error().Err(err).Msg("the log is damaged")
+		return
+	}
 	a.metrics.lost.WithLabelValues("damaged").Inc()
 	a.log.Error().Err(err).Uint64("record", seq).Msg("a record of the log can not be read and is skipped")
 }

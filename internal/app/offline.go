@@ -14,8 +14,8 @@ import (
 	"github.com/filelessd/filelessd/internal/store"
 )
 
-// Offline answers commands that only read, from the log of a daemon that does not run. It holds the
-// log's lock as a daemon would.
+// Offline answers commands that need nothing but the log, from the log of a daemon that does not run. It
+// holds the log's lock as a daemon would.
 type Offline struct {
 	log   *store.Log
 	calls map[string]server.Call
@@ -23,7 +23,7 @@ type Offline struct {
 
 // AnswersOffline reports whether a command needs no daemon.
 func AnswersOffline(command string) bool {
-	_, ok := new(desk).reading()[command]
+	_, ok := new(desk).calls()[command]
 	return ok
 }
 
@@ -42,13 +42,16 @@ func OpenOffline(ctx context.Context, dir string) (*Offline, error) {
 		return nil, err
 	}
 	// Nothing is to be removed, whatever the limits are in the configuration, which need not be known
-	// here; and a loss that was not told stays so for the daemon.
+	// here; a loss that was not told stays so for the daemon, and so does a file to be rebuilt.
 	keepAll := store.Config{Retention: 100 * 365 * 24 * time.Hour, MaxBytes: 1 << 50, OnFull: "refuse"}
-	log, err := store.Open(ctx, dir, keepAll, store.MaintainEvery(24*time.Hour), store.OnLoss(func(store.Loss) error { return errUntold }))
-	if err != nil {
+	log, err := store.Open(ctx, dir, keepAll, store.NoRebuild(), store.MaintainEvery(24*time.Hour),
+		store.OnLoss(func(store.Loss) error { return errUntold }))
+	if errors.Is(err, store.ErrDamaged) {
+		return nil, fmt.Errorf("%w: the daemon rebuilds it when it starts, from all that can be read in it", err)
+	} else if err != nil {
 		return nil, err
 	}
-	return &Offline{log, (&desk{log: log, base: base}).reading()}, nil
+	return &Offline{log, (&desk{log: log, base: base}).calls()}, nil
 }
 
 // Ask answers one command, in JSON as its request.

@@ -178,7 +178,7 @@ func (r *row) post(ctx context.Context) {
 // restart ends the program by the signal of the row and starts it again.
 func (r *row) restart(ctx context.Context) error {
 	r.sampler.Look(ctx)
-	if err := r.target.stop(r.scenario.kill); err != nil {
+	if err := r.target.stop(r.kill); err != nil {
 		return err
 	}
 	if err := r.target.start(ctx); err != nil {

@@ -54,8 +54,8 @@ func (p *program) dataDir(f daemonFlags) (string, error) {
 // errNoDaemon: nobody answers on the socket.
 var errNoDaemon = errors.New("no daemon runs")
 
-// ask has the daemon answer a command; answer is a pointer to what its answer is decoded into. What only
-// reads is read from the log itself where no daemon runs.
+// ask has the daemon answer a command; answer is a pointer to what its answer is decoded into. What needs
+// nothing but the log is answered from the log itself where no daemon runs.
 func (p *program) ask(f daemonFlags, command string, request, answer any) error {
 	dir, err := p.dataDir(f)
 	if err != nil {

@@ -55,7 +55,7 @@ type commands struct {
 	Deadletters deadlettersCommand `cmd:"" help:"Reports that a sink refused for good or that were given up: list, show, retry, drop."`
 	Explain     explainCommand     `cmd:"" help:"Say what became of one report: where it came from, what it matched, what each sink made of it."`
 	Silence     silenceCommand     `cmd:"" help:"Withhold reports for a while: add, list, expire."`
-	Store       storeCommand       `cmd:"" help:"The log of reports: export."`
+	Store       storeCommand       `cmd:"" help:"The log of reports: check, compact, export."`
 
 	Version versionCommand `cmd:"" help:"Print the version."`
 }

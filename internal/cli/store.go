@@ -7,10 +7,14 @@ import (
 	"time"
 
 	"github.com/filelessd/filelessd/internal/app"
+	"github.com/filelessd/filelessd/internal/store"
+	"github.com/filelessd/filelessd/pkg/report"
 )
 
 type storeCommand struct {
-	Export storeExportCommand `cmd:"" help:"Write the reports in the log to stdout, as JSON lines, the oldest first."`
+	Check   storeCheckCommand   `cmd:"" help:"Read the whole log and say what is damaged. Changes nothing; the daemon may run. Exit status 0: all is whole; 3: something is damaged; 1: the log could not be read."`
+	Compact storeCompactCommand `cmd:"" help:"Give the free room inside the log back to the file system. The daemon may run."`
+	Export  storeExportCommand  `cmd:"" help:"Write the reports in the log to stdout, as JSON lines, the oldest first."`
 }
 
 type storeExportCommand struct {
@@ -48,4 +52,67 @@ func (c *storeExportCommand) Run(p *program) (err error) {
 		return &exit{exitInput, fmt.Errorf("%d records of the log are no reports", unreadable)}
 	}
 	return nil
+}
+
+type storeCheckCommand struct {
+	daemonFlags
+}
+
+// Run checks the log.
+func (c *storeCheckCommand) Run(p *program) error {
+	var found app.StoreCheck
+	if err := p.ask(c.daemonFlags, app.CommandStoreCheck, app.Nothing{}, &found); err != nil {
+		damaged := false
+		if found, damaged = app.Unopened(err); !damaged {
+			return err
+		}
+	}
+	say := p.writeJSON
+	if !c.json() {
+		say = func(any) error { return p.writeCheck(found) }
+	}
+	if err := say(found); err != nil {
+		return err
+	}
+	if !found.OK {
+		return &exit{exitInput, nil} // what is damaged was said
+	}
+	return nil
+}
+
+func (p *program) writeCheck(c app.StoreCheck) error {
+	for _, f := range c.Findings {
+		fmt.Fprintln(p.Stdout, report.Visible(f.What))
+	}
+	if c.More > 0 {
+		fmt.Fprintf(p.Stdout, "and %d more like these\n", c.More)
+	}
+	verdict := "all is whole"
+	if !c.OK {
+		verdict = "DAMAGED"
+	}
+	lost := ""
+	if c.Lost > 0 {
+		lost = fmt.Sprintf("; %d records are gone by an earlier damage, which was reported", c.Lost)
+	}
+	_, err := fmt.Fprintf(p.Stdout, "%d records with %s, %d cursors, %d pieces of state, %d outcomes can be read%s: %s\n",
+		c.Records, size(c.Bytes), c.Cursors, c.State, c.Outcomes, lost, verdict)
+	return err
+}
+
+type storeCompactCommand struct {
+	daemonFlags
+}
+
+// Run compacts the log.
+func (c *storeCompactCommand) Run(p *program) error {
+	var done store.CompactReport
+	if err := p.ask(c.daemonFlags, app.CommandStoreCompact, app.Nothing{}, &done); err != nil {
+		return err
+	}
+	if c.json() {
+		return p.writeJSON(done)
+	}
+	_, err := fmt.Fprintf(p.Stdout, "%s on disk, was %s\n", size(done.After), size(done.Before))
+	return err
 }

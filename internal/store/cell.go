@@ -154,7 +154,7 @@ func value(kind uint64, b []byte) (v driver.Value, width int, ok bool) {
 	widths := [...]int{0, 1, 2, 3, 4, 6, 8, 8, 0, 0}
 	switch {
 	case kind < uint64(len(widths)):
-		width = widths[kind]
+		width = widths[kind] //nolint:gosec // the line before has looked
 	case kind >= 12 && kind < mostPayload:
 		width = int(kind-12) / 2
 	default:

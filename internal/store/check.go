@@ -58,7 +58,10 @@ func (l *Log) Check(ctx context.Context, progress func(done, total uint64)) (Che
 		return c.report, err
 	}
 	// A connection of its own: the two that are lent are for those who wait.
-	if err := c.open(l.path); err != nil {
+	if err := c.open(l.path); isDamaged(l.path, err) {
+		c.report.add(0, "%v", err)
+		return c.report, nil
+	} else if err != nil {
 		return c.report, explain(l.path, err)
 	}
 	err := c.records(progress)

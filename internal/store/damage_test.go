@@ -138,7 +138,8 @@ func TestTornWAL(t *testing.T) {
 	}
 }
 
-// TestFlippedWAL flips a bit of the write-ahead log: what came before it is kept.
+// TestFlippedWAL flips a bit of the write-ahead log: what came before it is kept, and of what came behind
+// it nothing comes back wrong.
 func TestFlippedWAL(t *testing.T) {
 	t.Parallel()
 	w := write(t, 12)
@@ -151,7 +152,16 @@ func TestFlippedWAL(t *testing.T) {
 		if err != nil {
 			t.Fatalf("flipped byte %d: %v", at, err)
 		}
-		isPrefix(t, recs, w.recs, w.complete(at))
+		before := min(w.complete(at), len(recs))
+		isPrefix(t, recs[:before], w.recs, w.complete(at))
+		for i, r := range recs[before:] {
+			if before+i > 0 && r.Seq <= recs[before+i-1].Seq || r.Seq > uint64(len(w.recs)) {
+				t.Fatalf("flipped byte %d: record %d behind %d", at, r.Seq, recs[before+i-1].Seq)
+			}
+			if want := w.recs[r.Seq-1]; r.ID != want.ID || !bytes.Equal(r.Body, want.Body) {
+				t.Fatalf("flipped byte %d: record %d came back wrong", at, r.Seq)
+			}
+		}
 	}
 }
 

@@ -24,8 +24,13 @@ func isDamaged(path string, err error) bool {
 		f, err := os.OpenFile(path, os.O_RDWR, 0)
 		return err == nil && f.Close() == nil
 	}
-	return errors.Is(err, errHeader)
+	return errors.Is(err, errHeader) || errors.Is(err, errWAL) || errors.Is(err, errUnsound)
 }
+
+// damagedFile is an error that wraps ErrDamaged without saying so twice.
+type damagedFile struct{ error }
+
+func (e damagedFile) Unwrap() []error { return []error{ErrDamaged, e.error} }
 
 // isAlmostOurs reports whether an application ID is ours but for a bit.
 func isAlmostOurs(id int64) bool { return bits.OnesCount64(uint64(id)^applicationID) == 1 }

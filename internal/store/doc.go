@@ -71,6 +71,17 @@
 //
 // The view record_text shows records with id and body as text and the times as dates.
 //
+// # Damage
+//
+// A record whose checksum is wrong is left out, reported, and stays. Where the structure of the file is
+// damaged (its first page, its schema, a tree, the write-ahead log before its end), the file is rebuilt:
+// when it is opened, or by the writer when an append or a reader meets the damage. Every page is read without
+// SQLite, and each row whose checksum is good goes into a new file, with what the process has in memory. The new
+// file takes the place of the old one once it is complete and synced; the old one stays as
+// filelessd.db.damaged. What is missing is noted as a hole, so that readers pass it, and told as a loss.
+// A disk that does not answer is no damage: nothing is moved then. While a file is rebuilt, which takes as
+// long as reading and writing all of it, appends wait.
+//
 // # Room
 //
 // What counts against Config.MaxBytes is the pages in use and the write-ahead log. Free pages inside

@@ -35,8 +35,15 @@ func (w *writer) mend(cause error) bool {
 		return false
 	}
 	newest, err := w.db.integer("SELECT ifnull(max(seq), 0) FROM records")
-	w.last = max(w.last, uint64(newest)) // what was damaged when it was loaded can have hidden some
-	return err == nil
+	if err != nil {
+		return false
+	}
+	if uint64(newest) > w.last { // what was damaged when it was loaded has hidden some
+		w.last = uint64(newest)
+		w.log.newest.Store(w.last)
+		w.log.tail.restart(w.last)
+	}
+	return true
 }
 
 // soundFile reports whether SQLite finds nothing wrong with the structure of a file.

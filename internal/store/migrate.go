@@ -23,6 +23,13 @@ CREATE TABLE holes (
 );
 `
 
+// cursorsOf1To2 is how SQLite describes the table after the migration.
+const cursorsOf1To2 = `CREATE TABLE cursors (
+	name TEXT PRIMARY KEY,
+	pos  INTEGER NOT NULL,
+	seen INTEGER NOT NULL
+, id INTEGER NOT NULL DEFAULT 0, crc INTEGER NOT NULL DEFAULT 0) WITHOUT ROWID`
+
 // migrations[v] makes version v+1 of version v. They stay as they are once they were released.
 var migrations = map[int64]func(*conn) error{1: toSchema2}
 

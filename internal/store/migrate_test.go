@@ -108,7 +108,7 @@ func TestMigration(t *testing.T) {
 	must(t, err)
 	waitFor(t, func() bool { lost.mu.Lock(); defer lost.mu.Unlock(); return lost.n["siem"] == 2 })
 	must(t, l.Close())
-	l = open(t, dir, store.DefaultConfig())
+	l = open(t, dir, store.DefaultConfig(), store.OnDamage(func(seq uint64, err error) { t.Error(seq, err) }))
 	if s := stats(t, l); s.Newest != 39 {
 		t.Errorf("%+v", s)
 	}

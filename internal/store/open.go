@@ -4,14 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
-	"syscall"
 	"time"
 
 	"modernc.org/sqlite"
-	lib "modernc.org/sqlite/lib"
 )
 
 // checkedAtOpen is how many of the newest records Open reads and checks.
@@ -60,8 +57,9 @@ func OnForget(f func(cursor string, pos uint64)) Option {
 	return func(o *options) { o.onForget = f }
 }
 
-// NoRebuild has Open fail on a damaged file, and a running log go on with what SQLite can read, where
-// otherwise the file is rebuilt. It is for looking at a file that shall stay as it is.
+// NoRebuild has Open fail on a damaged file with an error that wraps ErrDamaged, and a running log go on
+// with what SQLite can read, where otherwise the file is rebuilt. It is for looking at a file that shall
+// stay as it is.
 func NoRebuild() Option { return func(o *options) { o.noRebuild = true } }
 
 // limits is what follows from Config.MaxBytes.
@@ -130,16 +128,20 @@ func (l *Log) open(o options) error {
 	if _, err := sqlite.Fdatasync(true); err != nil && !errors.Is(err, sqlite.ErrFdatasyncUnavailable) {
 		return err
 	}
+	if err := mayWrite(l.path); err != nil {
+		return advise(filepath.Dir(l.path), err)
+	}
 	if err := finishRebuild(l.path); err != nil {
-		return err
+		return advise(filepath.Dir(l.path), err)
 	}
-	if !o.noRebuild {
-		if err := keepWAL(l.path); err != nil {
-			return err
+	err := keepWAL(l.path, o.noRebuild)
+	if err == nil {
+		err = l.start(o)
+	}
+	if err != nil && isDamaged(l.path, err) {
+		if o.noRebuild {
+			return damagedFile{explain(l.path, err)}
 		}
-	}
-	err := l.start(o)
-	if err != nil && !o.noRebuild && isDamaged(l.path, err) {
 		err = l.startRebuilt(o, err)
 	}
 	if err != nil {
@@ -148,21 +150,6 @@ func (l *Log) open(o options) error {
 	go l.notify.loop()
 	go l.writer.loop()
 	return nil
-}
-
-// advise adds to an error of a directory that can not be written what has to be done.
-func advise(dir string, err error) error {
-	switch {
-	case errors.Is(err, syscall.EROFS):
-		return fmt.Errorf("%w (%s has to be on a file system that can be written: remount it, or set data_dir)", err, dir)
-	case errors.Is(err, fs.ErrPermission):
-		return fmt.Errorf("%w (%s has to belong to the user that filelessd runs as, whose number is %d: chown it, or set data_dir)",
-			err, dir, os.Geteuid())
-	case code(err) == lib.SQLITE_READONLY || code(err) == lib.SQLITE_CANTOPEN:
-		return fmt.Errorf("%w (what is in %s has to be readable and writable for the user that filelessd runs as, whose number is %d)",
-			err, dir, os.Geteuid())
-	}
-	return err
 }
 
 // start connects to the file and reads what has to be in memory.

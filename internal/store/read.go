@@ -37,6 +37,24 @@ func (l *Log) Read(ctx context.Context, after uint64, limit int) ([]Record, erro
 	}
 }
 
+// ReadNow is Read for whoever does not wait: it returns records behind after of those that are there.
+// next is what to read behind for more; 0 says that there is no more.
+func (l *Log) ReadNow(ctx context.Context, after uint64, limit int) (recs []Record, next uint64, err error) {
+	for newest := l.LastSeq(); after < newest; {
+		if err := errors.Join(ctx.Err(), l.isOpen()); err != nil {
+			return nil, 0, err
+		}
+		s, err := l.soundly(ctx, after, max(limit, 1))
+		if err != nil || len(s.recs) > 0 {
+			return s.recs, s.last, err
+		}
+		if after = max(after, s.last); !s.more {
+			break
+		}
+	}
+	return nil, 0, nil
+}
+
 // Get returns the record with this ID: ErrNotFound if there is none, an error that wraps ErrDamaged
 // if it can not be read.
 func (l *Log) Get(ctx context.Context, id string) (rec Record, err error) {

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"fmt"
-	"math/rand/v2"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -201,79 +200,19 @@ func TestTruncated(t *testing.T) {
 	if !soak {
 		step = len(s.db) / 25 / 100 * 100
 	}
-	refused := 0
+	var cuts []int
 	for n := 0; n < len(s.db); n += step {
+		cuts = append(cuts, n)
+	}
+	for end := len(s.db) - page; end > len(s.db)-4*page; end -= page {
+		cuts = append(cuts, end+8, end+68) // of a page that is there but for its rows
+	}
+	refused := 0
+	for _, n := range cuts {
 		d := s.check(t, fmt.Sprintf("cut at %d of %d", n, len(s.db)), s.db[:n], nil)
 		if d.err != nil {
 			refused++
 		}
 	}
 	t.Logf("cut each %d bytes of %d, %d refused", step, len(s.db), refused)
-}
-
-// TestFlipped flips bits in the file.
-func TestFlipped(t *testing.T) {
-	t.Parallel()
-	s := newSample(t, true)
-	r := random(t)
-	places := []int{0, 16, 18, 19, 20, 21, 28, 31, 40, 44, 47, 52, 56, 59, 60, 63, 68, 71, 100, 101, 103, 105, 110}
-	for range rounds(25) {
-		places = append(places, r.IntN(len(s.db)))
-	}
-	for range rounds(10) {
-		places = append(places, r.IntN(10*page)) // where all but the records is
-	}
-	flipAll(t, r, places, func(flips []flip) {
-		s.check(t, fmt.Sprint("flipped ", flips), flipped(s.db, flips), nil)
-	})
-}
-
-// flip is a bit of a byte.
-type flip struct{ at, bit int }
-
-// flipAll calls f with each place alone, and some together.
-func flipAll(t *testing.T, r *rand.Rand, places []int, f func([]flip)) {
-	t.Helper()
-	for i, at := range places {
-		flips := []flip{{at, r.IntN(8)}}
-		for range i % 4 * (i % 2) * 3 {
-			flips = append(flips, flip{places[r.IntN(len(places))], r.IntN(8)})
-		}
-		f(flips)
-	}
-}
-
-func flipped(b []byte, flips []flip) []byte {
-	b = bytes.Clone(b)
-	for _, f := range flips {
-		b[f.at] ^= 1 << f.bit
-	}
-	return b
-}
-
-// TestFlippedLog flips bits of the write-ahead log: SQLite leaves out what is behind them.
-func TestFlippedLog(t *testing.T) {
-	t.Parallel()
-	s := newSample(t, false)
-	r := random(t)
-	places := []int{0, 3, 9, 17, 21, 25, 31, 32, 36, 40, 44, 48, 52}
-	for range rounds(15) {
-		places = append(places, r.IntN(len(s.wal)))
-	}
-	flipAll(t, r, places, func(flips []flip) {
-		s.check(t, fmt.Sprint("flipped in the write-ahead log ", flips), s.db, flipped(s.wal, flips))
-	})
-}
-
-// TestTruncatedWithLog cuts the main file while nearly all is in the write-ahead log.
-func TestTruncatedWithLog(t *testing.T) {
-	t.Parallel()
-	s := newSample(t, false)
-	step := 4000
-	if soak {
-		step = 100
-	}
-	for n := 0; n < len(s.db); n += step {
-		s.check(t, fmt.Sprintf("cut at %d of %d, all in the log", n, len(s.db)), s.db[:n], s.wal)
-	}
 }

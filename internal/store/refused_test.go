@@ -47,7 +47,7 @@ func TestRefusedFiles(t *testing.T) {
 			dir := t.TempDir()
 			must(t, os.Mkdir(filepath.Join(dir, "filelessd.db"), 0o700))
 			return dir
-		}, "DB: the disk does not answer at byte 0: read DB: is a directory"},
+		}, "DB: DB is not a regular file"},
 		{"a file where the directory goes", func(t *testing.T) string {
 			path := filepath.Join(t.TempDir(), "file")
 			writeFile(t, path, nil)

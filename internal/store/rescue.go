@@ -13,9 +13,12 @@ import (
 // overwrites the rest, without a word.
 const rescue = "-wal.rescue"
 
+// errWAL is for whoever may not change anything: SQLite would, as soon as it has the file.
+var errWAL = errors.New("its write-ahead log is damaged before its end")
+
 // keepWAL copies the write-ahead log if SQLite would leave out transactions that were committed: where
-// a frame is damaged and a commit comes behind it.
-func keepWAL(path string) error {
+// a frame is damaged and a commit comes behind it. With onlyLook that is an error.
+func keepWAL(path string, onlyLook bool) error {
 	if fileSize(path+"-wal") == 0 {
 		return nil
 	}
@@ -26,6 +29,9 @@ func keepWAL(path string) error {
 	broken := m.broken
 	if err := m.Close(); err != nil || !broken {
 		return err
+	}
+	if onlyLook {
+		return errWAL
 	}
 	if _, err := os.Stat(path + rescue); err == nil {
 		return nil // a start before this one did not come to its end
@@ -61,7 +67,7 @@ func copyFile(from, to string) error {
 // damage. They are older than anything that can be appended from now on.
 func (w *writer) rescueRecords() error {
 	path := w.log.path
-	if _, err := os.Stat(path + rescue); err != nil {
+	if _, err := os.Stat(path + rescue); err != nil || w.log.notify.noRebuild {
 		return nil //nolint:nilerr // there is nothing to do
 	}
 	m, err := openImage(path, path+rescue)

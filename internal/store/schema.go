@@ -1,11 +1,14 @@
 package store
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
+	"strings"
 	"syscall"
 
 	lib "modernc.org/sqlite/lib"
@@ -123,6 +126,10 @@ func inspect(db *conn) (version int64, err error) {
 	if err != nil {
 		return 0, err
 	}
+	whole, err := hasSchema(db)
+	if err != nil {
+		return 0, err
+	}
 	switch {
 	case id == 0 && version == 0 && objects == 0:
 		return 0, nil
@@ -131,6 +138,8 @@ func inspect(db *conn) (version int64, err error) {
 	case id != applicationID:
 		return 0, errors.New("it is the database of another program")
 	case version > schemaVersion && isSchema(db, schemaVersion):
+		return 0, errHeader
+	case version == schemaVersion && !whole:
 		return 0, errHeader
 	case version > schemaVersion:
 		return 0, fmt.Errorf("it was written by a newer filelessd: schema %d, this one knows %d",
@@ -143,6 +152,23 @@ func inspect(db *conn) (version int64, err error) {
 func isSchema(db *conn, version int64) bool {
 	said, err := db.integer("SELECT value FROM meta WHERE name = 'schema'")
 	return err == nil && said == version
+}
+
+// hasSchema reports whether all tables are there as they were made. A flipped bit in the text of one can
+// leave a schema that SQLite takes, and that finds no record.
+func hasSchema(db *conn) (bool, error) {
+	texts, err := db.texts(context.Background(), "SELECT sql FROM sqlite_master")
+	if err != nil {
+		return false, err
+	}
+	for text := range strings.SplitSeq(schema, ";\n") {
+		text = strings.TrimSpace(text)
+		migrated := strings.HasPrefix(text, "CREATE TABLE cursors ") && slices.Contains(texts, cursorsOf1To2)
+		if strings.HasPrefix(text, "CREATE ") && !slices.Contains(texts, text) && !migrated {
+			return false, nil
+		}
+	}
+	return true, nil
 }
 
 func createSchema(db *conn) error {
@@ -160,7 +186,7 @@ func createSchema(db *conn) error {
 // explain names the file in an error of the database, and says what can be done where SQLite's own
 // words do not.
 func explain(path string, err error) error {
-	if isCorrupt(err) || errors.Is(err, errHeader) {
+	if isCorrupt(err) || errors.Is(err, errHeader) || errors.Is(err, errWAL) || errors.Is(err, errUnsound) {
 		return fmt.Errorf("%s is damaged or not a database (move it away to start with an empty log): %w", path, err)
 	}
 	if code(err) == lib.SQLITE_BUSY {

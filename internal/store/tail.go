@@ -55,6 +55,14 @@ func (t *tail) drop(seq uint64) {
 	t.floor = max(t.floor, seq)
 }
 
+// restart has all records up to seq read from the disk.
+func (t *tail) restart(seq uint64) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.recs, t.bytes, t.floor = nil, 0, seq
+	t.broadcast()
+}
+
 // cut removes the first n records.
 func (t *tail) cut(n int) {
 	if n == 0 {

@@ -8,8 +8,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"testing/synctest"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -126,7 +124,8 @@ func TestCompact(t *testing.T) {
 		t.Errorf("%+v; before %+v", rep, before)
 	}
 	rep, err = l.Compact(t.Context())
-	if s := stats(t, l); err != nil || s.FreeBytes != 0 || rep.After > rep.Before {
+	// The append that stop cut short may still come between.
+	if s := stats(t, l); err != nil || s.FreeBytes != 0 || rep.After > rep.Before+64<<10 {
 		t.Errorf("%+v, %v; %+v", rep, err, s)
 	}
 	must(t, l.Close())
@@ -135,51 +134,52 @@ func TestCompact(t *testing.T) {
 	}
 }
 
-func TestExport(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		dir := t.TempDir()
-		l := open(t, dir, store.DefaultConfig())
-		var want []string
-		for i := range 600 {
-			body := fmt.Sprintf(`{"n":%d}`, i)
-			if i == 300 {
-				time.Sleep(time.Hour)
-				body = "{\n\"n\":300}"
+// TestReadNow: what is there is read to its end, and nobody waits for what is not: nor for what is
+// damaged at the end.
+func TestReadNow(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	l := open(t, dir, store.DefaultConfig())
+	var want []string
+	for i := range 600 {
+		r := recordOf(fmt.Sprint("now", i))
+		_, err := l.Append(t.Context(), r)
+		must(t, err)
+		want = append(want, r.ID)
+	}
+	all := func(l *store.Log, after uint64) (got []string) {
+		for {
+			recs, next, err := l.ReadNow(t.Context(), after, 100)
+			if err != nil || len(recs) > 100 {
+				t.Fatalf("%d records behind %d, %v", len(recs), after, err)
 			}
-			_, err := l.Append(t.Context(), store.Record{ID: fmt.Sprint(i), Body: []byte(body)})
-			must(t, err)
-			want = append(want, strings.ReplaceAll(body, "\n", " ")+"\n")
-		}
-		mid := time.Now().Add(-time.Minute)
-		for _, test := range []struct {
-			o    store.ExportOptions
-			want []string
-		}{
-			{store.ExportOptions{}, want},
-			{store.ExportOptions{From: 501}, want[500:]},
-			{store.ExportOptions{Since: mid}, want[300:]},
-			{store.ExportOptions{From: 10, Since: mid}, want[300:]},
-			{store.ExportOptions{From: 601}, nil},
-		} {
-			var out bytes.Buffer
-			n, err := l.Export(t.Context(), &out, test.o)
-			if d := cmp.Diff(strings.Join(test.want, ""), out.String()); err != nil || n != len(test.want) || d != "" {
-				t.Errorf("%+v: %d, %v (-want +got):\n%s", test.o, n, err, d)
+			if next == 0 {
+				return got
 			}
+			for _, r := range recs {
+				got = append(got, r.ID)
+			}
+			after = next
 		}
-		if _, err := l.Export(t.Context(), brokenPipe{}, store.ExportOptions{}); !errors.Is(err, errPipe) {
-			t.Errorf("to a writer that fails: %v", err)
+	}
+	for after, want := range map[uint64][]string{0: want, 500: want[500:], 600: nil, 700: nil} {
+		if d := cmp.Diff(want, all(l, after)); d != "" {
+			t.Errorf("behind %d (-want +got):\n%s", after, d)
 		}
-		ctx, cancel := context.WithCancel(t.Context())
-		cancel()
-		if _, err := l.Export(ctx, brokenPipe{}, store.ExportOptions{}); !errors.Is(err, context.Canceled) {
-			t.Errorf("cancelled: %v", err)
-		}
-	})
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, _, err := l.ReadNow(ctx, 0, 1); !errors.Is(err, context.Canceled) {
+		t.Errorf("cancelled: %v", err)
+	}
+	must(t, l.Close())
+	if _, _, err := l.ReadNow(t.Context(), 0, 1); !errors.Is(err, store.ErrClosed) {
+		t.Errorf("of a closed log: %v", err)
+	}
+	path := filepath.Join(dir, "filelessd.db")
+	execSQL(t, path, "UPDATE records SET crc = crc + 1 WHERE seq > 598 OR seq = 7")
+	l = open(t, dir, store.DefaultConfig())
+	if got := all(l, 0); len(got) != 597 || got[596] != want[597] {
+		t.Errorf("%d records", len(got))
+	}
 }
-
-type brokenPipe struct{}
-
-var errPipe = errors.New("broken pipe")
-
-func (brokenPipe) Write([]byte) (int, error) { return 0, errPipe }

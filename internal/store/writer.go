@@ -99,61 +99,6 @@ func (w *writer) configure() error {
 	return w.prepare(w.db)
 }
 
-// load reads what the writer keeps in memory.
-func (w *writer) load() error {
-	// Of several, so that damage to the last one does not have numbers repeat.
-	newest, err := w.db.integer("SELECT max(seq) FROM (SELECT seq FROM records ORDER BY seq DESC LIMIT 100)")
-	if err != nil {
-		return err
-	}
-	pruned, err := w.loadPruned()
-	if err != nil {
-		return err
-	}
-	w.last = uint64(max(newest, pruned))
-	w.log.pruned = uint64(pruned)
-	if err := w.loadCursors(); err != nil {
-		return err
-	}
-	if err := w.rescueRecords(); err != nil {
-		return err
-	}
-	lost, err := w.db.integer("SELECT value FROM meta WHERE name = 'cursors_lost'")
-	if err != nil {
-		return err
-	}
-	w.cursorsLost = lost != 0
-	holes, err := loadHoles(w.db)
-	if err != nil {
-		return err
-	}
-	w.log.setHoles(holes)
-	if err := w.loadLosses(); err != nil {
-		return err
-	}
-	for _, c := range w.log.cursors {
-		// After a cut write-ahead log a cursor can be ahead of what is left. What it passed must
-		// not get a second meaning.
-		w.last = max(w.last, c.pos)
-	}
-	return w.measure()
-}
-
-// loadPruned returns up to where records are gone. Where that is damaged, it follows from what is
-// there.
-func (w *writer) loadPruned() (pruned int64, err error) {
-	pruned, err = w.db.integer("SELECT value FROM meta WHERE name = 'pruned'")
-	if err != nil {
-		return 0, err
-	}
-	sum, err := w.db.integer("SELECT value FROM meta WHERE name = 'pruned_crc'")
-	if err != nil || sum == prunedSum(pruned) {
-		return pruned, err
-	}
-	w.log.notify.tellDamage(fmt.Errorf("%s: the number of the oldest record: %w", w.log.path, ErrDamaged))
-	return w.db.integer("SELECT ifnull(min(seq) - 1, 0) FROM records")
-}
-
 // batch is what one transaction does. It takes effect once the commit returned.
 type batch struct {
 	last     uint64 // the newest sequence number, those of this transaction included

@@ -158,7 +158,7 @@ func truncate(tls *libc.TLS, file uintptr, size int64) int32 {
 	return rc
 }
 
-func syncFile(tls *libc.TLS, file uintptr, flags int32) int32 {
+func syncFile(_ *libc.TLS, file uintptr, _ int32) int32 {
 	f := fileOf(file)
 	f.disk.mu.Lock()
 	defer f.disk.mu.Unlock()

@@ -3,8 +3,10 @@ package app
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"time"
 
+	"github.com/filelessd/filelessd/internal/store"
 	"github.com/filelessd/filelessd/pkg/report"
 )
 
@@ -27,15 +29,12 @@ const exportPiece = 100
 
 func (d *desk) export(ctx context.Context, q ExportQuery) (ExportPart, error) {
 	part := ExportPart{Reports: []json.RawMessage{}}
-	if d.log.LastSeq() <= q.After {
-		return part, nil // Read would wait for more
-	}
-	records, err := d.log.Read(ctx, q.After, exportPiece)
+	records, next, err := d.log.ReadNow(ctx, q.After, exportPiece)
 	if err != nil {
 		return part, err
 	}
+	part.Next = next
 	for _, record := range records {
-		part.Next = record.Seq
 		if record.Time.Before(q.Since) {
 			continue
 		}
@@ -52,4 +51,28 @@ func (d *desk) export(ctx context.Context, q ExportQuery) (ExportPart, error) {
 		part.Reports = append(part.Reports, body)
 	}
 	return part, nil
+}
+
+// StoreCheck is what a look at the whole log has found.
+type StoreCheck struct {
+	OK bool `json:"ok"`
+	store.CheckReport
+}
+
+func (d *desk) check(ctx context.Context, _ Nothing) (StoreCheck, error) {
+	found, err := d.log.Check(ctx, nil)
+	return StoreCheck{found.OK(), found}, err
+}
+
+// Unopened is the finding of a log that is too damaged to be opened as it is.
+func Unopened(err error) (c StoreCheck, ok bool) {
+	if !errors.Is(err, store.ErrDamaged) {
+		return c, false
+	}
+	c.Findings = []store.Finding{{What: err.Error()}}
+	return c, true
+}
+
+func (d *desk) compact(ctx context.Context, _ Nothing) (store.CompactReport, error) {
+	return d.log.Compact(ctx)
 }

@@ -1,0 +1,95 @@
+package store_test
+
+import (
+	"bytes"
+	"fmt"
+	"math/rand/v2"
+	"testing"
+)
+
+// TestFlipped flips bits in the file.
+func TestFlipped(t *testing.T) {
+	t.Parallel()
+	s := newSample(t, true)
+	r := random(t)
+	places := []int{0, 16, 18, 19, 20, 21, 28, 31, 40, 44, 47, 52, 56, 59, 60, 63, 68, 71, 100, 101, 103, 105, 110}
+	for range rounds(25) {
+		places = append(places, r.IntN(len(s.db)))
+	}
+	for range rounds(10) {
+		places = append(places, r.IntN(10*page)) // where all but the records is
+	}
+	flipAll(t, r, places, func(flips []flip) {
+		s.check(t, fmt.Sprint("flipped ", flips), flipped(s.db, flips), nil)
+	})
+}
+
+// TestFlippedSchema flips a bit of each byte (in a short run, of some) of the page that says which tables
+// there are: SQLite takes some of these for other tables, in which no record is found.
+func TestFlippedSchema(t *testing.T) {
+	t.Parallel()
+	s := newSample(t, true)
+	r := random(t)
+	const number = "CREATE TABLE records (\n\tseq      INTEGER P"
+	flips := []flip{{bytes.Index(s.db, []byte(number)) + len(number), 0}} // no PRIMARY KEY any more
+	step := 1
+	if !soak {
+		step = 97
+	}
+	for at := 100 + r.IntN(step); at < page; at += step {
+		flips = append(flips, flip{at, r.IntN(8)})
+	}
+	for _, f := range flips {
+		s.check(t, fmt.Sprint("flipped ", f), flipped(s.db, []flip{f}), nil)
+	}
+}
+
+// flip is a bit of a byte.
+type flip struct{ at, bit int }
+
+// flipAll calls f with each place alone, and some together.
+func flipAll(t *testing.T, r *rand.Rand, places []int, f func([]flip)) {
+	t.Helper()
+	for i, at := range places {
+		flips := []flip{{at, r.IntN(8)}}
+		for range i % 4 * (i % 2) * 3 {
+			flips = append(flips, flip{places[r.IntN(len(places))], r.IntN(8)})
+		}
+		f(flips)
+	}
+}
+
+func flipped(b []byte, flips []flip) []byte {
+	b = bytes.Clone(b)
+	for _, f := range flips {
+		b[f.at] ^= 1 << f.bit
+	}
+	return b
+}
+
+// TestFlippedLog flips bits of the write-ahead log: SQLite leaves out what is behind them.
+func TestFlippedLog(t *testing.T) {
+	t.Parallel()
+	s := newSample(t, false)
+	r := random(t)
+	places := []int{0, 3, 9, 17, 21, 25, 31, 32, 36, 40, 44, 48, 52}
+	for range rounds(15) {
+		places = append(places, r.IntN(len(s.wal)))
+	}
+	flipAll(t, r, places, func(flips []flip) {
+		s.check(t, fmt.Sprint("flipped in the write-ahead log ", flips), s.db, flipped(s.wal, flips))
+	})
+}
+
+// TestTruncatedWithLog cuts the main file while nearly all is in the write-ahead log.
+func TestTruncatedWithLog(t *testing.T) {
+	t.Parallel()
+	s := newSample(t, false)
+	step := 4000
+	if soak {
+		step = 100
+	}
+	for n := 0; n < len(s.db); n += step {
+		s.check(t, fmt.Sprintf("cut at %d of %d, all in the log", n, len(s.db)), s.db[:n], s.wal)
+	}
+}
