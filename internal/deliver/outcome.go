@@ -63,11 +63,11 @@ func CountedIn(detail string) (group, summary string) {
 func (w *Worker) pass(i *item, now time.Time) {
 	var said []string
 	if i.group != nil {
-		w.groups.passed(i.group, i.report, i.record.Seq, i.outcome == Grouped, now)
+		w.groups.passed(i.group, i.report, i.record.Seq, i.outcome, now)
 		said = append(said, groupWord+i.group.key)
 	}
 	if i.shape != nil {
-		w.groups.passed(i.shape, i.report, i.record.Seq, false, now)
+		w.groups.passed(i.shape, i.report, i.record.Seq, i.outcome, now)
 	}
 	switch i.outcome {
 	case Parked:

@@ -114,6 +114,7 @@ func (w *Worker) admit(i *item, now time.Time) Outcome {
 	} else if !w.limit.take(now) {
 		return RateLimited
 	}
+	w.groups.tell(r, i.group, i.shape)
 	return ""
 }
 
