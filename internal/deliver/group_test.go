@@ -161,45 +161,6 @@ func TestBreakouts(t *testing.T) {
 	})
 }
 
-// TestWorseVerdictBreaksOut: an alert that is taken for a test, or for harmless, does not fold what is
-// not, even where their severity is the same.
-func TestWorseVerdictBreaksOut(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		b := newGroupBench(t)
-		b.start()
-		all := repeats(imageAttack(), 8)
-		var want []string
-		for n, step := range []struct {
-			verdict  report.Verdict
-			severity report.Severity
-			goes     bool
-		}{
-			{report.Test, report.Medium, true},
-			{report.BenignLikely, report.Low, false},
-			{report.Suspicious, report.Medium, true},
-			{report.Test, report.Medium, false},
-			{report.Suspicious, report.High, true},
-			{report.MaliciousLikely, report.High, true},
-			{report.MaliciousLikely, report.High, false},
-			{report.Suspicious, report.High, false},
-		} {
-			all[n].Verdict, all[n].Severity = step.verdict, step.severity
-			b.log.append(all[n])
-			if step.goes {
-				want = append(want, all[n].ID)
-			}
-			if n%2 == 0 { // in the window together, or one behind the other
-				settle()
-			}
-		}
-		settle()
-		b.stop()
-		if diff := cmp.Diff(want, b.sink.taken()); diff != "" {
-			t.Error(diff)
-		}
-	})
-}
-
 // TestSeveralRulesSeeOneEvent: the second rule's alert has other fields, and is still the same.
 func TestSeveralRulesSeeOneEvent(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -110,37 +110,3 @@ func TestNoticeSurvivesACrash(t *testing.T) {
 		}
 	})
 }
-
-// TestWithheldIsNotTold: an alert that the rate limit withholds tells the sink nothing, so the next one
-// like it is no repeat. Else who fills the limit with anything would have an attack of its own folded
-// into a group that nobody heard of.
-func TestWithheldIsNotTold(t *testing.T) {
-	for _, together := range []bool{true, false} {
-		for _, base := range []attack{hostAttack(), imageAttack()} {
-			synctest.Test(t, func(t *testing.T) {
-				b := newGroupBench(t)
-				b.policy.RateLimit = RateLimit{PerMinute: 1, Burst: 1}
-				b.start()
-				noise := base
-				noise.cmdline = "%d noise"
-				attack := repeats(base, 4)
-				b.log.append(noise.report(), attack[0], attack[1])
-				if !together {
-					settle()
-				}
-				time.Sleep(2 * time.Minute)
-				b.log.append(attack[2], attack[3])
-				settle()
-				if got, want := b.sink.taken(), []string{noise.report().ID, attack[2].ID}; !slices.Equal(got, want) {
-					t.Errorf("taken %v, want %v", got, want)
-				}
-				time.Sleep(3 * time.Hour)
-				b.stop()
-				s, n := b.sink.ofKind(report.KindSummary), b.sink.ofKind(report.KindSuppression)
-				if len(s) != 1 || s[0].Group.Count != 1 || len(n) != 1 || n[0].Group.Count != 2 {
-					t.Errorf("summaries %v, notices %v", s, n)
-				}
-			})
-		}
-	}
-}
