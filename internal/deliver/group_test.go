@@ -205,6 +205,9 @@ func TestAttackOnAFleet(t *testing.T) {
 				if len(r.Group.Hosts) > mostNamed || !strings.Contains(r.Summary, " hosts or more") {
 					t.Errorf("%d hosts named: %s", len(r.Group.Hosts), r.Summary)
 				}
+				if strings.Contains(r.Summary, "on the same host") {
+					t.Errorf("of %d hosts is said: %s", len(r.Group.Hosts), r.Summary)
+				}
 			}
 			alerts := len(b.sink.taken()) - len(summaries)
 			if alerts != mostBreakouts || alerts+count != hosts {
