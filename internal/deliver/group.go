@@ -15,8 +15,8 @@ import (
 // Grouping is how repeats of one attack are folded.
 type Grouping struct {
 	// Enabled makes repeats a summary: the first alert of an attack goes out at once, and so does
-	// one of a higher severity, from another host or below another parent. The rest is counted.
-	// False: every report goes out.
+	// one of a higher severity or a worse verdict, below another parent, or from another host as
+	// long as these are few. The rest is counted. False: every report goes out.
 	Enabled bool `yaml:"enabled"`
 	// Interval is how long repeats are gathered before the first summary. Each summary of an attack
 	// that goes on quadruples it, up to MaxInterval. An attack that was quiet for twice that is
