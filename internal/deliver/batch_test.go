@@ -148,7 +148,7 @@ func TestOneReportSpoilsItsBatch(t *testing.T) {
 				t.Errorf("%s: %d of 236 good reports went out", name, n)
 			}
 			dead, parked := len(b.log.kept(KindDead)), len(b.log.kept(KindParked))
-			if refusal != errDown && (dead != 4 || parked != 0) || refusal == errDown && (dead != 0 || parked == 0) {
+			if refused := name == "refused"; refused && (dead != 4 || parked != 0) || !refused && (dead != 0 || parked == 0) {
 				t.Errorf("%s: %d dead, %d parked", name, dead, parked)
 			}
 			b.stop()
