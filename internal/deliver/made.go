@@ -202,9 +202,9 @@ func (w *Worker) summary(g *group, now time.Time) *report.Report {
 	r.Title = fmt.Sprintf("%s: %s", more(h.Count), r.Title)
 	r.Summary = fmt.Sprintf("%s like one that sink %s was told of came between %s and %s UTC%s%s: of the same technique and command line, "+
 		"%s, below the same parents, but for numbers and generated names. "+
-		"Each of them is in the log under its own id. The first of them, which this report shows: %s",
+		"Each of them is in the log under its own id. The first of them, which this report shows, is %s: %s",
 		more(h.Count), w.Name, h.FirstTime.UTC().Format(time.DateTime), h.LastTime.UTC().Format(time.DateTime),
-		named(" on", h.Hosts, "hosts"), named(" in", h.Containers, "containers"), h.where(), r.Summary)
+		named(" on", h.Hosts, "hosts"), named(" in", h.Containers, "containers"), h.where(), h.First, r.Summary)
 	return r
 }
 
