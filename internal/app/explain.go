@@ -117,7 +117,8 @@ func (d *desk) lookUp(ctx context.Context, id string) (store.Record, error) {
 		return nil
 	})
 	if err == nil && found.ID == "" {
-		err = fmt.Errorf("no report %s: it never was in this log, or retention has removed it", id)
+		err = fmt.Errorf("no report %s: it never was in this log, or retention has removed it, or it is a summary or a "+
+			"suppression, which are made for one sink and not kept: ask for an alert that it names", id)
 	}
 	return found, err
 }

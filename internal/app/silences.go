@@ -7,7 +7,6 @@ import (
 
 	"github.com/filelessd/filelessd/internal/deliver"
 	"github.com/filelessd/filelessd/internal/server"
-	"github.com/filelessd/filelessd/internal/when"
 )
 
 // Silence withholds the reports that its matcher is true of, from all sinks, until it expires.
@@ -38,15 +37,14 @@ type silences interface {
 func silenceCalls(s silences) map[string]server.Call {
 	return map[string]server.Call{
 		CommandSilenceAdd: server.Answer(func(ctx context.Context, asked Silence) (Silence, error) {
-			if err := checkSilence(asked, time.Now()); err != nil {
-				return Silence{}, err
+			if err := asked.Check(time.Now()); err != nil { // what Add says beside that is not the operator's to mend
+				return Silence{}, server.Wrong(err)
 			}
 			id, err := s.Add(ctx, asked.Matcher, asked.Author, asked.Reason, asked.Expires)
 			if err != nil {
 				return Silence{}, err
 			}
-			asked.ID = id
-			return asked, nil
+			return silenceOf(s.List(), id)
 		}),
 		CommandSilenceList: server.Answer(func(context.Context, Nothing) ([]Silence, error) {
 			return append([]Silence{}, s.List()...), nil
@@ -56,28 +54,12 @@ func silenceCalls(s silences) map[string]server.Call {
 			if err != nil {
 				return Silence{}, err
 			}
-			return one, s.Expire(ctx, one.ID)
+			if err := s.Expire(ctx, one.ID); err != nil {
+				return Silence{}, err
+			}
+			return silenceOf(s.List(), one.ID)
 		}),
 	}
-}
-
-// checkSilence says what the operator has to mend; what Add says beside that is not theirs.
-func checkSilence(s Silence, now time.Time) error {
-	if strings.TrimSpace(s.Matcher) == "" {
-		return server.Wrongf("matcher: missing: which reports are to be withheld?")
-	}
-	if _, err := when.Compile(s.Matcher); err != nil {
-		return server.Wrongf("matcher: %w", err)
-	}
-	switch {
-	case strings.TrimSpace(s.Author) == "":
-		return server.Wrongf("author: missing: who withholds them?")
-	case strings.TrimSpace(s.Reason) == "":
-		return server.Wrongf("reason: missing: why are they withheld?")
-	case !s.Expires.After(now):
-		return server.Wrongf("expires: %s is over", s.Expires.UTC().Format(time.RFC3339))
-	}
-	return nil
 }
 
 // silenceOf finds a silence by its ID or the beginning of it.

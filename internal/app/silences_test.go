@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -19,7 +20,7 @@ func (m *memorySilences) Add(_ context.Context, matcher, author, reason string, 
 		return "", errors.New("no disk")
 	}
 	id := []string{"abc1", "abc2"}[len(m.all)]
-	m.all = append(m.all, Silence{ID: id, Matcher: matcher, Author: author, Reason: reason, Expires: expires})
+	m.all = append(m.all, Silence{ID: id, Matcher: matcher, Author: author, Reason: reason, Created: time.Now(), Expires: expires})
 	return id, nil
 }
 
@@ -44,7 +45,11 @@ func TestSilenceCalls(t *testing.T) {
 		body, _ := json.Marshal(answer)
 		return string(body), err
 	}
-	const good = `{"matcher":"kind == \"alert\"","author":"a","reason":"r","expires":"2099-01-01T00:00:00Z"}`
+	until := func(t time.Time) string {
+		return fmt.Sprintf(`{"matcher":"kind == \"alert\"","author":"a","reason":"r","expires":%q}`, t.Format(time.RFC3339))
+	}
+	now := time.Now()
+	good := until(now.Add(time.Hour))
 	for _, c := range []struct {
 		command, request string
 		says             string
@@ -54,9 +59,11 @@ func TestSilenceCalls(t *testing.T) {
 		{CommandSilenceAdd, strings.Replace(good, `kind ==`, `knd ==`, 1), "knd", true, true},
 		{CommandSilenceAdd, strings.Replace(good, `"a"`, `" "`, 1), "author", true, true},
 		{CommandSilenceAdd, strings.Replace(good, `"r"`, `""`, 1), "reason", true, true},
-		{CommandSilenceAdd, strings.Replace(good, `2099`, `1999`, 1), "is over", true, true},
+		{CommandSilenceAdd, until(now.Add(-time.Hour)), "is over", true, true},
+		{CommandSilenceAdd, until(now.AddDate(2, 0, 0)), "at most 366 days", true, true},
+		{CommandSilenceAdd, strings.Replace(good, `"r"`, `"`+strings.Repeat("r", 2000)+`"`, 1), "at most 1000 bytes", true, true},
 		{CommandSilenceAdd, `{"matcher":" "}`, "which reports", true, true},
-		{CommandSilenceAdd, good, `"id":"abc1"`, false, false},
+		{CommandSilenceAdd, good, `"created":"` + now.Format("2006-"), false, false},
 		{CommandSilenceAdd, good, `"id":"abc2"`, false, false},
 		{CommandSilenceAdd, good, `no disk`, false, true},
 		{CommandSilenceExpire, `{"id":"abc"}`, "2 silences", true, true},
@@ -71,6 +78,10 @@ func TestSilenceCalls(t *testing.T) {
 		}
 		if !strings.Contains(said, c.says) || server.IsWrong(err) != c.wrong || (err != nil) != c.fails {
 			t.Errorf("%s %s: %s, %v", c.command, c.request, said, err)
+		}
+		var ended Silence
+		if c.command == CommandSilenceExpire && err == nil && (json.Unmarshal([]byte(said), &ended) != nil || ended.Active(time.Now())) {
+			t.Errorf("the answer says that it is in force still: %s", said)
 		}
 	}
 	if kept.all[1].Expires.After(time.Now()) || !kept.all[0].Expires.After(time.Now()) {

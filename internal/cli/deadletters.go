@@ -81,7 +81,8 @@ func (f deadFlags) letters(p *program, command string) (letters []app.DeadLetter
 	if err != nil {
 		return nil, err
 	}
-	return letters, p.ask(f.daemonFlags, command, q, &letters)
+	err = p.ask(f.daemonFlags, command, q, &letters)
+	return letters, err
 }
 
 // shortID is as much of an ID as tells it from others, and is taken for it by every command.

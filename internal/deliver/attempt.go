@@ -38,6 +38,10 @@ func (w *Worker) dispatch(ctx context.Context) {
 		if !w.waits(i) || i.next.After(now) {
 			continue
 		}
+		if i.alone {
+			w.start(ctx, i)
+			continue
+		}
 		together = append(together, i)
 		late = late || !w.dueAt(i).After(now)
 		if len(together) >= w.most() {
@@ -163,13 +167,19 @@ func (w *Worker) finish(r result) {
 		return
 	}
 	// What the sink took or refused comes first: it tells what failed beside it from an outage.
-	answered := false
+	answered, whole := false, refusedWhole(r)
 	for n, i := range r.items {
 		switch err := r.errs[n]; {
 		case err == nil:
 			w.Metrics.delivered(w.Name, time.Since(i.record.Time))
 			w.accepted()
 			w.close(i, Delivered)
+			answered = true
+		case sink.IsPermanent(err) && whole:
+			w.Metrics.count(w.Name, Failed)
+			w.noteFailure(err, time.Now())
+			w.closeBreaker()
+			i.state, i.err, i.alone = waiting, err, true
 			answered = true
 		case sink.IsPermanent(err):
 			w.Logger.Error().Err(err).Str("id", i.record.ID).Msg("refused for good; the report is with the dead letters")
@@ -199,6 +209,18 @@ func (w *Worker) finish(r result) {
 	if w.breaker.open {
 		w.giveUpWaiting(now, failure)
 	}
+}
+
+// refusedWhole reports whether all of a batch was refused for good. Many destinations do that for the
+// sake of one report in it, and do not say which. What a report says is the attacker's, so the others
+// get a delivery of their own before they are given up.
+func refusedWhole(r result) bool {
+	for _, err := range r.errs {
+		if !sink.IsPermanent(err) {
+			return false
+		}
+	}
+	return len(r.errs) > 1
 }
 
 // failed decides what follows a delivery that may succeed another time, and reports whether it says

@@ -20,12 +20,21 @@ type batchSink struct {
 	*scriptedSink
 	mu      sync.Mutex
 	batches [][]string
-	short   bool // gives too few answers
+	short   bool                       // gives too few answers
+	spoilt  func(*report.Report) error // of one report, the answer to its whole batch; nil for none
 }
 
 func (s *batchSink) DeliverBatch(ctx context.Context, rs []*report.Report) []error {
 	var ids []string
 	var errs []error
+	for _, r := range rs {
+		if s.spoilt == nil {
+			break
+		}
+		if err := s.spoilt(r); err != nil {
+			return slices.Repeat([]error{err}, len(rs))
+		}
+	}
 	for _, r := range rs {
 		ids = append(ids, r.ID)
 		if !s.short {
@@ -36,6 +45,15 @@ func (s *batchSink) DeliverBatch(ctx context.Context, rs []*report.Report) []err
 	defer s.mu.Unlock()
 	s.batches = append(s.batches, ids)
 	return errs
+}
+
+func (s *batchSink) Deliver(ctx context.Context, r *report.Report) error {
+	if s.spoilt != nil {
+		if err := s.spoilt(r); err != nil {
+			return err
+		}
+	}
+	return s.scriptedSink.Deliver(ctx, r)
 }
 
 func newBatchBench(t *testing.T) (*bench, *batchSink) {
@@ -105,6 +123,37 @@ func TestBatchFailsInPart(t *testing.T) {
 			t.Error(diff)
 		}
 	})
+}
+
+// TestOneReportSpoilsItsBatch: what a destination refuses, or fails at, as a whole for the sake of one
+// report is delivered but for that one.
+func TestOneReportSpoilsItsBatch(t *testing.T) {
+	for name, refusal := range map[string]error{"refused": sink.Permanent(errors.New("413")), "failed": errDown} {
+		synctest.Test(t, func(t *testing.T) {
+			b, to := newBatchBench(t)
+			b.policy.Concurrency = 1
+			to.spoilt = func(r *report.Report) error {
+				if r.Score%60 == 10 {
+					return refusal
+				}
+				return nil
+			}
+			b.start()
+			for n := range 4 {
+				b.log.append(newReports(60*n+1, 60*n+60)...)
+				time.Sleep(time.Minute)
+			}
+			synctest.Wait()
+			if n := len(b.sink.taken()); n != 236 {
+				t.Errorf("%s: %d of 236 good reports went out", name, n)
+			}
+			dead, parked := len(b.log.kept(KindDead)), len(b.log.kept(KindParked))
+			if refused := name == "refused"; refused && (dead != 4 || parked != 0) || !refused && (dead != 0 || parked == 0) {
+				t.Errorf("%s: %d dead, %d parked", name, dead, parked)
+			}
+			b.stop()
+		})
+	}
 }
 
 // TestBatchAndOutage: a batch that fails as a whole is one failure of the sink.

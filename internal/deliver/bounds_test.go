@@ -36,6 +36,9 @@ func TestDeadLettersAreBounded(t *testing.T) {
 		if len(kept) == 0 || bytes > b.deadBytes || kept[len(kept)-1] != id(500) || b.dropped != 500-len(kept) {
 			t.Fatalf("%d bytes, %d dropped, kept %v", bytes, b.dropped, kept)
 		}
+		if gone, last := b.log.endings[1].Result, b.log.endings[500].Result; gone != string(Dropped) || last != string(Dead) {
+			t.Errorf("the first is %s, the last %s", gone, last)
+		}
 		// After a restart with less room the oldest go, and only they.
 		b.deadBytes /= 2
 		b.start()

@@ -66,7 +66,8 @@ func (w *Worker) DeadLetter(ctx context.Context, id string) (u Undelivered, err 
 	if len(some) == 0 || some[0].Key != id {
 		return u, fmt.Errorf("%w: %.64q", ErrNoDeadLetter, id)
 	}
-	return u, json.Unmarshal(some[0].Body, &u)
+	err = json.Unmarshal(some[0].Body, &u)
+	return u, err
 }
 
 // Retry has a dead letter delivered as if it were new, under the ID that it has. It returns when that
@@ -84,7 +85,7 @@ func (w *Worker) Retry(ctx context.Context, id string) error {
 		p.Attempts, p.Since, p.At, p.Next = 0, time.Time{}, time.Time{}, time.Now()
 		w.keepParked(p)
 		w.remember(KindParked, &p.Undelivered)
-		w.ended(&p.Undelivered, Parked, nil)
+		w.ended(&p.Undelivered, Parked, errPutBack)
 		w.Logger.Info().Str("id", id).Msg("a dead letter is tried again")
 		return nil
 	})
@@ -92,7 +93,8 @@ func (w *Worker) Retry(ctx context.Context, id string) error {
 
 // Drop forgets a dead letter for good. It returns when that is on the disk.
 func (w *Worker) Drop(ctx context.Context, id string) error {
-	return w.withDeadLetter(ctx, id, func(Undelivered) error {
+	return w.withDeadLetter(ctx, id, func(u Undelivered) error {
+		w.ended(&u, Dropped, errDropped)
 		w.Logger.Warn().Str("id", id).Msg("a dead letter was dropped by an operator")
 		return nil
 	})

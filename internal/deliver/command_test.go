@@ -79,6 +79,9 @@ func TestRetryDeadLetters(t *testing.T) {
 		if kept := b.log.kept(KindDead); kept != nil || b.worker.Status().Dead != 0 {
 			t.Errorf("%v", kept)
 		}
+		if o := b.log.endings[3]; o.Result != string(Dropped) || o.Detail != "dropped by an operator" {
+			t.Errorf("of the dropped one is said: %+v", o)
+		}
 		b.stop()
 		if err := b.worker.Drop(t.Context(), id(3)); !errors.Is(err, ErrStopped) {
 			t.Errorf("after the end: %v", err)
@@ -100,6 +103,9 @@ func TestRetryKeepsOverACrash(t *testing.T) {
 		}
 		synctest.Wait()
 		b.stop() // while it is on its way
+		if o := b.log.endings[1]; o.Result != string(Parked) || o.Detail != "put back by an operator" {
+			t.Errorf("of the one put back is said: %+v", o)
+		}
 		b.sink.set(nil)
 		b.start()
 		time.Sleep(2 * time.Hour)

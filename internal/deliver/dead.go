@@ -80,6 +80,7 @@ func (w *Worker) trimDead() {
 		l := w.dead.letters[n]
 		w.dead.bytes -= l.bytes
 		w.changes = append(w.changes, store.Change{Kind: KindDead, Key: l.id})
+		w.ended(&Undelivered{ID: l.id, Seq: l.seq}, Dropped, errTrimmed)
 		w.Logger.Error().Str("id", l.id).Msg("too many dead letters; the oldest is lost")
 		if w.Dropped != nil {
 			w.Dropped()

@@ -2,9 +2,11 @@ package deliver
 
 import (
 	"container/list"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/filelessd/filelessd/pkg/report"
@@ -13,8 +15,8 @@ import (
 // Grouping is how repeats of one attack are folded.
 type Grouping struct {
 	// Enabled makes repeats a summary: the first alert of an attack goes out at once, and so does
-	// one of a higher severity, from another host or below another parent. The rest is counted.
-	// False: every report goes out.
+	// one of a higher severity or a worse verdict, below another parent, or from another host as
+	// long as these are few. The rest is counted. False: every report goes out.
 	Enabled bool `yaml:"enabled"`
 	// Interval is how long repeats are gathered before the first summary. Each summary of an attack
 	// that goes on quadruples it, up to MaxInterval. An attack that was quiet for twice that is
@@ -63,13 +65,21 @@ const (
 	mostNamed = 32
 	// longestName bounds each of them.
 	longestName = 256
+	// mostNames bounds what the names take in all groups of a sink together: each of them is text that
+	// whoever can raise alerts may choose, and a name costs nothing to think of.
+	mostNames = 4 << 20
+	// nameCost is what a name takes beside its text.
+	nameCost = 16
+	// longestHost bounds the hosts that are remembered as told of.
+	longestHost = 64
 )
 
 // groupState is what the records that the cursor has passed amount to. It is kept with the cursor,
 // so that every record is counted once, whenever the program dies.
 type groupState struct {
 	Technique report.Technique `json:"technique"`
-	Severity  report.Severity  `json:"severity"` // the highest so far
+	Severity  report.Severity  `json:"severity"` // the highest that an alert told of
+	Verdict   report.Verdict   `json:"verdict"`  // the worst, in the same way
 	Hosts     []string         `json:"hosts"`    // those that an alert told of
 	Rules     []string         `json:"rules"`
 	Seen      time.Time        `json:"seen"`      // when the latest one came
@@ -95,11 +105,12 @@ type held struct {
 type group struct {
 	key string
 	groupState
-	aheadRank  int      // the highest severity in the window
+	ahead      weight   // the highest that an alert in the window tells of
 	aheadHosts []string // that an alert in the window tells of
 	inWindow   int      // records in the window that hold on to it
 	telling    bool     // a summary is under way
 	dirty      bool     // to be kept with the next settlement
+	named      int      // what its names take, as counted in groups.named
 
 	idle *list.Element // in groups.idle
 	at   int           // in groups.due; -1 outside
@@ -114,19 +125,86 @@ func (g *group) isNews(host string) bool {
 	return host != "" && !g.knows(host) && len(g.Hosts)+len(g.aheadHosts) < mostBreakouts
 }
 
-// lookAhead notes what a record in the window will add.
-func (g *group) lookAhead(r *report.Report, host string) {
-	g.aheadRank = max(g.aheadRank, r.Severity.Rank())
-	if g.isNews(host) {
-		g.aheadHosts = append(g.aheadHosts, bounded(host, longestName))
+// weight is how bad an alert is: by its severity, and by its verdict, since what is taken for a test, or
+// for harmless, can have the severity of what is not.
+type weight struct{ severity, verdict int }
+
+var nothing = weight{-1, -1}
+
+func weightOf(severity report.Severity, verdict report.Verdict) weight {
+	w := weight{severity: severity.Rank()}
+	switch verdict {
+	case report.Suspicious:
+		w.verdict = 1
+	case report.MaliciousLikely:
+		w.verdict = 2
+	case report.Test, report.BenignLikely:
+	}
+	return w
+}
+
+func (w weight) with(o weight) weight {
+	return weight{max(w.severity, o.severity), max(w.verdict, o.verdict)}
+}
+
+// isWorse reports whether r is worse than all that the sink was told of the group.
+func (g *group) isWorse(r *report.Report) bool {
+	told := g.ahead
+	if g.Severity != "" {
+		told = told.with(weightOf(g.Severity, g.Verdict))
+	}
+	return told.with(weightOf(r.Severity, r.Verdict)) != told
+}
+
+// tells notes what an alert in the window will tell the sink.
+func (g *group) tells(r *report.Report) {
+	g.ahead = g.ahead.with(weightOf(r.Severity, r.Verdict))
+	if host := hostOf(r); g.isNews(host) {
+		g.aheadHosts = append(g.aheadHosts, host)
 	}
 }
 
-func hostOf(r *report.Report) string {
-	return r.Event.Hostname[:min(len(r.Event.Hostname), longestName)]
+// told notes what an alert told the sink that the cursor passes.
+func (g *group) told(r *report.Report) {
+	g.Severity = higher(g.Severity, r.Severity)
+	if g.Verdict == "" || weightOf("", r.Verdict).verdict > weightOf("", g.Verdict).verdict {
+		g.Verdict = report.Verdict(bounded(string(r.Verdict), longestName))
+	}
+	host := hostOf(r)
+	if i := slices.Index(g.aheadHosts, host); i >= 0 {
+		g.aheadHosts = slices.Delete(g.aheadHosts, i, i+1)
+		g.Hosts = append(g.Hosts, host)
+	}
 }
 
-func (h *held) count(r *report.Report) {
+// size is what the names take that a summary of g would list.
+func (g *group) size() (n int) {
+	lists := [][]string{g.Rules}
+	if g.Held != nil {
+		lists = append(lists, g.Held.Hosts, g.Held.Containers)
+	}
+	for _, list := range lists {
+		for _, name := range list {
+			n += len(name) + nameCost
+		}
+	}
+	return n
+}
+
+// hostOf names the host of an alert, in a copy: a long name by its beginning and a hash of all of it.
+func hostOf(r *report.Report) string {
+	host := r.Event.Hostname
+	if len(host) <= longestHost {
+		return strings.Clone(host)
+	}
+	h := keyHash{sha256.New()}
+	h.add(host)
+	hash := h.sum()
+	return host[:longestHost-len(hash)] + hash
+}
+
+// count adds a member. Without room it is counted and not named.
+func (h *held) count(r *report.Report, room bool) {
 	at := timeOf(r)
 	h.Count++
 	h.Severity = higher(h.Severity, r.Severity)
@@ -135,6 +213,9 @@ func (h *held) count(r *report.Report) {
 	}
 	if at.After(h.LastTime) {
 		h.LastTime = at
+	}
+	if !room {
+		return
 	}
 	h.Hosts = name(h.Hosts, r.Event.Hostname)
 	if id, ok := r.Event.Field("container.id"); ok && id != "host" {

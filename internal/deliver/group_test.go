@@ -108,7 +108,7 @@ func TestSummary(t *testing.T) {
 		if r.Event == nil || r.Event.ID() != members[0].ID || len(r.ID) != 64 || r.ID == members[0].ID {
 			t.Errorf("the event of the summary is not the first member's: %+v", r)
 		}
-		if r.Title != "3 more alerts: Execution" || !strings.Contains(r.Summary, "It happened.") {
+		if r.Title != "3 more alerts: Execution" || !strings.Contains(r.Summary, "is "+members[0].ID+": It happened.") {
 			t.Errorf("%s\n%s", r.Title, r.Summary)
 		}
 		if members[0].Kind != report.KindAlert || members[0].Group != nil {
@@ -204,6 +204,9 @@ func TestAttackOnAFleet(t *testing.T) {
 				count += r.Group.Count
 				if len(r.Group.Hosts) > mostNamed || !strings.Contains(r.Summary, " hosts or more") {
 					t.Errorf("%d hosts named: %s", len(r.Group.Hosts), r.Summary)
+				}
+				if strings.Contains(r.Summary, "on the same host") {
+					t.Errorf("of %d hosts is said: %s", len(r.Group.Hosts), r.Summary)
 				}
 			}
 			alerts := len(b.sink.taken()) - len(summaries)

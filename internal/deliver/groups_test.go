@@ -85,13 +85,73 @@ func TestManyGroupsThatHold(t *testing.T) {
 			if (g == nil) != (n > mostGroups-2) {
 				t.Fatalf("attack %d: group %v", n, g)
 			}
-			if g != nil {
-				gs.passed(g, r, 1, hold, now)
+			if g == nil {
+				continue
 			}
+			o := Grouped
+			if !hold {
+				o = Delivered
+				gs.tell(r, g)
+			}
+			gs.passed(g, r, 1, o, now)
 		}
 	}
 	if len(gs.due) != len(gs.byKey) || gs.idle.Len() != 0 {
 		t.Errorf("%d groups, %d due, %d idle", len(gs.byKey), len(gs.due), gs.idle.Len())
+	}
+}
+
+// TestNamesTakeLittle: who can raise alerts of any text can not have the groups take much memory, or
+// room on disk, and each alert is counted all the same.
+func TestNamesTakeLittle(t *testing.T) {
+	gs := newGroups(DefaultGrouping())
+	now := time.Now()
+	const attacks, each = 1500, 60
+	restored := newGroups(DefaultGrouping())
+	for n := range attacks {
+		var g *group
+		for m := range each {
+			a := imageAttack()
+			a.at = a.at.Add(time.Duration(n*each+m) * time.Second)
+			a.image = fmt.Sprintf("image-%d", n)
+			a.host = fmt.Sprintf("%d%s", m, strings.Repeat("h", 1000))
+			a.container = fmt.Sprintf("%d-%s", m, strings.Repeat("c", 1000))
+			a.rule = fmt.Sprintf("%d-%s", m, strings.Repeat("r", 1000))
+			r := a.report()
+			var hold bool
+			o := Delivered
+			if g, _, hold = gs.take(r, now); hold {
+				o = Grouped
+			} else {
+				gs.tell(r, g)
+			}
+			gs.passed(g, r, 1, o, now)
+		}
+		if g.Held.Count != each-mostBreakouts {
+			t.Fatalf("attack %d: %d held", n, g.Held.Count)
+		}
+	}
+	kept := 0
+	changes, err := gs.changes()
+	for _, c := range changes {
+		kept += len(c.Body)
+		if err := restored.restore(c); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if most := mostNames + attacks*mostBreakouts*2*longestHost + attacks*500; err != nil || kept > most {
+		t.Errorf("%d bytes are kept, want at most %d (%v)", kept, most, err)
+	}
+	if restored.named != gs.named || gs.named < mostNames || gs.named > mostNames+100*longestName {
+		t.Errorf("the names take %d, after a restart %d", gs.named, restored.named)
+	}
+	for _, g := range gs.byKey {
+		gs.told(g)
+		g.Rules = nil
+		gs.touch(g)
+	}
+	if gs.named != 0 {
+		t.Errorf("%d bytes of names remain", gs.named)
 	}
 }
 

@@ -201,11 +201,22 @@ func (w *Worker) summary(g *group, now time.Time) *report.Report {
 	}
 	r.Title = fmt.Sprintf("%s: %s", more(h.Count), r.Title)
 	r.Summary = fmt.Sprintf("%s like one that sink %s was told of came between %s and %s UTC%s%s: of the same technique and command line, "+
-		"on the same host or from the same image, below the same parents, but for numbers and generated names. "+
-		"Each of them is in the log under its own id. The first of them, which this report shows: %s",
+		"%s, below the same parents, but for numbers and generated names. "+
+		"Each of them is in the log under its own id. The first of them, which this report shows, is %s: %s",
 		more(h.Count), w.Name, h.FirstTime.UTC().Format(time.DateTime), h.LastTime.UTC().Format(time.DateTime),
-		named(" on", h.Hosts, "hosts"), named(" in", h.Containers, "containers"), r.Summary)
+		named(" on", h.Hosts, "hosts"), named(" in", h.Containers, "containers"), h.where(), h.First, r.Summary)
 	return r
+}
+
+// where is what the members have in common of where they ran.
+func (h *held) where() string {
+	switch {
+	case len(h.Hosts) < 2:
+		return "on the same host or from the same image"
+	case len(h.Containers) == 0:
+		return "on many hosts"
+	}
+	return "from the same image, or on many hosts"
 }
 
 func more(n int) string {

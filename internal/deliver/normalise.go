@@ -7,14 +7,16 @@ const varies = '#'
 
 // normalise replaces in a command line or a name what differs between two runs of the same: numbers
 // (process IDs, descriptors, ports, times), UUIDs, hashes and container IDs, what mktemp and its like
-// make up. An IP address stays, for another one is news. The length of what is replaced is not kept.
+// make up. An IP address stays, for another one is news, and so does code in base64 or hexadecimal, which
+// is longer than what only names something. The length of what is replaced is not kept.
 //
 // It is no parser: text that looks like one of these is taken for it, which at worst puts two attacks
 // of the same technique, place and parents into one group, whose summary counts both.
 func normalise(s string) string {
 	var b strings.Builder
 	b.Grow(len(s))
-	token := 0 // where the argument that i is in begins
+	token := 0   // where the argument that i is in begins
+	encoded := 0 // where the text ends that was looked at for code last
 	for i := 0; i < len(s); {
 		if !isAlnum(s[i]) {
 			if strings.IndexByte(" \t\n\r\"'=", s[i]) >= 0 {
@@ -23,6 +25,15 @@ func normalise(s string) string {
 			b.WriteByte(s[i])
 			i++
 			continue
+		}
+		if i >= encoded {
+			length, code := codeAt(s[i:])
+			encoded = i + length
+			if code {
+				b.WriteString(s[i:encoded])
+				i = encoded
+				continue
+			}
 		}
 		end := i + 1
 		for end < len(s) && isAlnum(s[end]) {
@@ -43,6 +54,26 @@ func normalise(s string) string {
 		i = end
 	}
 	return b.String()
+}
+
+// longestToken is how long a token, a key or a hash can be. SHA-512 in hexadecimal is.
+const longestToken = 128
+
+// codeAt returns how much of s, from its beginning, could be one text in base64, and whether it is code:
+// more of it looks like that than names anything. A path between has words in it.
+func codeAt(s string) (length int, code bool) {
+	jumbled, begin := 0, 0
+	for ; ; length++ {
+		if length < len(s) && isAlnum(s[length]) {
+			continue
+		}
+		if word := s[begin:length]; isJumble(word) || isHex(word) && len(word) > longestToken {
+			jumbled += len(word)
+		}
+		if begin = length + 1; length == len(s) || s[length] != '+' && s[length] != '/' && s[length] != '=' {
+			return length, jumbled > longestToken
+		}
+	}
 }
 
 func writeWithoutDigits(b *strings.Builder, word string) {

@@ -1,6 +1,7 @@
 package deliver
 
 import (
+	"errors"
 	"strings"
 	"time"
 
@@ -21,6 +22,14 @@ const (
 	Failed      Outcome = "failed"       // and is tried again
 	Parked      Outcome = "parked"       // set aside, tried from time to time
 	Dead        Outcome = "dead"         // with the dead letters
+	Dropped     Outcome = "dropped"      // a dead letter that is none any more, and was not delivered
+)
+
+// What ends a dead letter, in the words of an outcome.
+var (
+	errPutBack = errors.New("put back by an operator")
+	errDropped = errors.New("dropped by an operator")
+	errTrimmed = errors.New("the oldest of too many dead letters")
 )
 
 // longestError bounds what an ending tells of an error, which a receiver may have written.
@@ -63,11 +72,11 @@ func CountedIn(detail string) (group, summary string) {
 func (w *Worker) pass(i *item, now time.Time) {
 	var said []string
 	if i.group != nil {
-		w.groups.passed(i.group, i.report, i.record.Seq, i.outcome == Grouped, now)
+		w.groups.passed(i.group, i.report, i.record.Seq, i.outcome, now)
 		said = append(said, groupWord+i.group.key)
 	}
 	if i.shape != nil {
-		w.groups.passed(i.shape, i.report, i.record.Seq, false, now)
+		w.groups.passed(i.shape, i.report, i.record.Seq, i.outcome, now)
 	}
 	switch i.outcome {
 	case Parked:

@@ -36,6 +36,7 @@ type item struct {
 	tries    int
 	failures int
 	err      error     // of the latest failure
+	alone    bool      // goes by itself: its batch was refused as a whole
 	doubted  bool      // the sink took a record from beyond the window while it took none in it
 	first    time.Time // of the failures
 	last     time.Time // when it was last tried
@@ -114,6 +115,7 @@ func (w *Worker) admit(i *item, now time.Time) Outcome {
 	} else if !w.limit.take(now) {
 		return RateLimited
 	}
+	w.groups.tell(r, i.group, i.shape)
 	return ""
 }
 

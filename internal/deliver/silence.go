@@ -94,31 +94,44 @@ func OpenSilences(ctx context.Context, s StateStore) (*Silences, error) {
 	return silences, errors.Join(errs...)
 }
 
-// Add puts a silence in force, for all sinks, and returns its ID once it is on the disk. The error
-// of a matcher that does not compile is a *when.Error.
+// Check says what is wrong with a silence that somebody asks for. The error of a matcher that does not
+// compile is a *when.Error.
+func (s Silence) Check(now time.Time) error {
+	_, err := s.compile(now)
+	return err
+}
+
+func (s Silence) compile(now time.Time) (*when.Program, error) {
+	if strings.TrimSpace(s.Matcher) == "" {
+		return nil, errors.New("matcher: missing: which reports are to be withheld?")
+	}
+	program, err := when.Compile(s.Matcher)
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("matcher: %w", err)
+	case strings.TrimSpace(s.Author) == "":
+		return nil, errors.New("author: missing: who withholds them?")
+	case strings.TrimSpace(s.Reason) == "":
+		return nil, errors.New("reason: missing: why are they withheld?")
+	case len(s.Author) > longestText || len(s.Reason) > longestText:
+		return nil, fmt.Errorf("author and reason: want at most %d bytes each", longestText)
+	case !s.Expires.After(now):
+		return nil, fmt.Errorf("expires: %s is over", s.Expires.UTC().Format(time.RFC3339))
+	case s.Expires.Sub(now) > longestSilence:
+		return nil, fmt.Errorf("expires: want at most %d days from now", longestSilence/(24*time.Hour))
+	}
+	return program, nil
+}
+
+// Add puts a silence in force, for all sinks, and returns its ID once it is on the disk.
 func (s *Silences) Add(ctx context.Context, matcher, author, reason string, expires time.Time) (id string, err error) {
 	now := time.Now().UTC()
-	program, err := when.Compile(matcher)
-	if err != nil {
-		return "", fmt.Errorf("matcher: %w", err)
-	}
-	switch {
-	case strings.TrimSpace(matcher) == "":
-		return "", errors.New("matcher: missing: which reports are to be withheld?")
-	case strings.TrimSpace(author) == "":
-		return "", errors.New("author: missing: who withholds them?")
-	case strings.TrimSpace(reason) == "":
-		return "", errors.New("reason: missing: why are they withheld?")
-	case len(author) > longestText || len(reason) > longestText:
-		return "", fmt.Errorf("author and reason: want at most %d bytes each", longestText)
-	case !expires.After(now):
-		return "", fmt.Errorf("expires: %s is over", expires.UTC().Format(time.RFC3339))
-	case expires.Sub(now) > longestSilence:
-		return "", fmt.Errorf("expires: want at most %d days from now", longestSilence/(24*time.Hour))
-	}
-	one := silence{Silence{
+	one := silence{Silence: Silence{
 		ID: newSilenceID(), Matcher: matcher, Author: author, Reason: reason, Created: now, Expires: expires.UTC(),
-	}, program}
+	}}
+	if one.program, err = one.compile(now); err != nil {
+		return "", err
+	}
 
 	s.change.Lock()
 	defer s.change.Unlock()

@@ -160,7 +160,8 @@ func (w *Worker) suppressionReport(now time.Time) *report.Report {
 		}
 		about = append(about, key)
 		if len(lines) < mostNamed {
-			lines = append(lines, fmt.Sprintf("%d by %s: %s; the highest severity was %s.", t.Count, t.By, t.whatWas(), t.Severity))
+			lines = append(lines, fmt.Sprintf("%d by %s: %s; the highest severity was %s, and the first of them is %s.",
+				t.Count, t.By, t.whatWas(), t.Severity, t.FirstID))
 		}
 	}
 	text := fmt.Sprintf("Between %s and %s UTC these reports were withheld from sink %s. %s", since.UTC().Format(time.DateTime),

@@ -54,7 +54,7 @@ func TestSilenceReportsItself(t *testing.T) {
 		if len(notices) != 3 || count != 150 {
 			t.Fatalf("%d notices that count %d", len(notices), count)
 		}
-		for _, part := range []string{"60 by silence " + id + " of ann until", "(a test of the cluster): 60 memfd_exec; the highest severity was high."} {
+		for _, part := range []string{"60 by silence " + id + " of ann until", "(a test of the cluster): 60 memfd_exec; the highest severity was high, and the first of them is " + b.log.records[0].ID + "."} {
 			if !strings.Contains(notices[0].Summary, part) {
 				t.Errorf("%q is not in %q", part, notices[0].Summary)
 			}

@@ -2,6 +2,7 @@ package render_test
 
 import (
 	"bufio"
+	"bytes"
 	"encoding/json"
 	"os"
 	"path/filepath"
@@ -12,6 +13,7 @@ import (
 	"github.com/filelessd/filelessd/internal/analyze"
 	"github.com/filelessd/filelessd/internal/knowledge"
 	"github.com/filelessd/filelessd/internal/match"
+	"github.com/filelessd/filelessd/internal/render"
 	"github.com/filelessd/filelessd/pkg/event"
 	"github.com/filelessd/filelessd/pkg/report"
 )
@@ -179,4 +181,16 @@ func corpus(t testing.TB) map[string]event.Event {
 		events[strings.TrimSuffix(filepath.Base(file), ".json")] = e
 	}
 	return events
+}
+
+// TestGroupWithoutAKey: what was withheld from a sink is counted together, and is of no one group.
+func TestGroupWithoutAKey(t *testing.T) {
+	r := &report.Report{ID: "x", Kind: report.KindSuppression, Severity: report.Info, Title: "t", Summary: "s",
+		About: []string{"rate_limit"}, CreatedAt: received, Group: &report.Group{Count: 12, FirstTime: received, LastTime: received}}
+	for _, format := range []string{"text", "markdown", "html"} {
+		out, err := render.Render(format, r)
+		if err != nil || !bytes.Contains(out, []byte("12")) || bytes.Contains(out, []byte("Key")) {
+			t.Errorf("%s: %v\n%.3000s", format, err, out)
+		}
+	}
 }

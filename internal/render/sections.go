@@ -165,7 +165,9 @@ func group(r *report.Report) []block {
 		return nil
 	}
 	var t table
-	t.fact("Key", cell{data(g.Key)})
+	if g.Key != "" { // what a sink was not told of comes of many groups
+		t.fact("Key", cell{data(g.Key)})
+	}
 	t.fact("Alerts", text(fmt.Sprint(g.Count)))
 	if !g.FirstTime.IsZero() {
 		t.fact("First", text(instant(g.FirstTime)))

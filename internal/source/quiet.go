@@ -3,6 +3,7 @@ package source
 import (
 	"context"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -41,6 +42,10 @@ const (
 	// mostHosts bounds the hosts whose Falco is remembered, and those that are named.
 	mostHosts      = 10000
 	mostHostsNamed = 10
+	// longestHost bounds what is remembered of a host's name. A name of a host has at most 253 bytes.
+	longestHost = 256
+	// mostAhead is how far the clock of a host may be ahead of the one here.
+	mostAhead = time.Hour
 )
 
 // Watch tells when the Falco behind a source goes quiet, and when it is back.
@@ -202,18 +207,21 @@ func (w *Watch) see(e *event.Event) {
 		return
 	}
 	start, err := strconv.ParseInt(text, 10, 64)
-	if err != nil {
+	at := time.Unix(0, start)
+	// One that begins in the future is made up, and would hide all that begin before it.
+	if err != nil || time.Until(at) > mostAhead {
 		return
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	before, known := w.starts[e.Hostname]
+	host := strings.Clone(e.Hostname[:min(len(e.Hostname), longestHost)]) // not the message that it is a part of
+	before, known := w.starts[host]
 	if !known && len(w.starts) >= mostHosts || start <= before {
 		return
 	}
-	w.starts[e.Hostname] = start
+	w.starts[host] = start
 	// A process that was met on the socket since it started is the one that was counted there.
-	if at := time.Unix(0, start); known && w.seen.Before(at) {
-		w.restarted(at, e.Hostname)
+	if known && w.seen.Before(at) {
+		w.restarted(at, host)
 	}
 }

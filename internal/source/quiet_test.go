@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -293,5 +294,25 @@ func TestRestartsAreBounded(t *testing.T) {
 	}
 	if len(w.starts) != mostHosts || w.restarts.Times != mostHosts || len(w.restarts.Hosts) != mostHostsNamed {
 		t.Errorf("%d hosts, %d restarts of %v", len(w.starts), w.restarts.Times, w.restarts.Hosts)
+	}
+}
+
+// TestMadeUpMetrics: whoever can post alerts can post Falco's own messages too. A long name takes no
+// memory, and a time to come does not hide the restarts before it.
+func TestMadeUpMetrics(t *testing.T) {
+	w := NewWatch(&fixedSource{}, QuietRules{Restarts: true}, new(ears).tell)
+	at := time.Now().Add(-time.Hour)
+	for _, e := range []event.Event{
+		metrics(strings.Repeat("h", 1<<20), at), metrics("node", at), metrics("node", at.AddDate(50, 0, 0)), metrics("node", at.Add(time.Minute)),
+	} {
+		w.see(&e)
+	}
+	for host := range w.starts {
+		if len(host) > longestHost {
+			t.Errorf("a name of %d bytes is remembered", len(host))
+		}
+	}
+	if len(w.starts) != 2 || w.restarts.Times != 1 || !w.restarts.Since.Equal(at.Add(time.Minute)) {
+		t.Errorf("%d hosts, restarts %+v", len(w.starts), w.restarts)
 	}
 }

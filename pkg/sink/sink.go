@@ -36,7 +36,8 @@ type Sink interface {
 type BatchSink interface {
 	// DeliverBatch is Deliver for several reports, each of another alert. It returns an error for
 	// each, in their order: nil for those that the destination holds. A result of another length
-	// counts as a failure of them all.
+	// counts as a failure of them all. Where the destination refuses all of them for good and does not
+	// say which is at fault, that is the error of each; they are then delivered one by one.
 	DeliverBatch(ctx context.Context, rs []*report.Report) []error
 }
 
