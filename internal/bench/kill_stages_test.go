@@ -160,7 +160,7 @@ func (k *killed) whileItCompacts() {
 		k.passes(time.Duration(rand.Int64N(int64(300 * time.Millisecond))))
 		k.end()
 	})
-	_ = ask.Wait() // the daemon that it asked is dead, unless it was done
+	_ = ask.Wait()                                           // the daemon that it asked is dead, unless it was done
 	if free := k.freePages(); free > full/4 && free < full { // less may be left when it is through
 		k.hits++
 	}
