@@ -83,7 +83,7 @@ func (k *killed) copied(query string) (n int) {
 // makeRoom fills the log with free pages, and returns how many.
 func (k *killed) makeRoom() int {
 	k.t.Helper()
-	k.exec("CREATE TABLE bulk (b BLOB); INSERT INTO bulk VALUES (zeroblob(32 << 20)); DROP TABLE bulk")
+	k.exec("CREATE TABLE bulk (b BLOB); INSERT INTO bulk VALUES (zeroblob(16 << 20)); DROP TABLE bulk")
 	return k.freePages()
 }
 

@@ -203,14 +203,14 @@ func (k *killed) await(what string, r *rig.Receiver, done func(rig.Counts) bool)
 	k.t.Helper()
 	for {
 		before := r.Counts()
-		ctx, cancel := context.WithTimeout(k.t.Context(), time.Minute)
+		ctx, cancel := context.WithTimeout(k.t.Context(), 30*time.Second)
 		ok := r.Wait(ctx.Done(), done)
 		cancel()
 		if ok {
 			return
 		}
 		if c := r.Counts(); c.Distinct == before.Distinct && c.Other == before.Other {
-			k.t.Fatalf("%s: nothing for a minute, at %+v of %d\n%s", what, c, k.sent.Accepted(), k.logged())
+			k.t.Fatalf("%s: nothing for half a minute, at %+v of %d\n%s", what, c, k.sent.Accepted(), k.logged())
 		}
 	}
 }
