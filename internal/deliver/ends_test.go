@@ -247,7 +247,8 @@ func reportOf(t *testing.T, u Undelivered) *report.Report {
 	return r
 }
 
-// failing has the disk fail from now on, in spells, or not at all.
+// failing has the disk fail from now on, or not at all. It answers no reads for less than a minute: what
+// can not be read for longer counts as damaged, and is lost with a notice.
 func (h *history) failing() {
 	kind := []faultdisk.Fault{faultdisk.EIO, faultdisk.Full, faultdisk.Short}[h.rng.IntN(3)]
 	often, rng := h.rng.IntN(4), rand.New(rand.NewPCG(h.rng.Uint64(), 4))
@@ -255,8 +256,9 @@ func (h *history) failing() {
 		h.disk.Plan(nil)
 		return
 	}
+	began := time.Now()
 	h.disk.Plan(func(op faultdisk.Op, _ string) faultdisk.Fault {
-		if op == faultdisk.Read && kind != faultdisk.EIO || rng.IntN(4) < often {
+		if op == faultdisk.Read && (kind != faultdisk.EIO || time.Since(began) > 50*time.Second) || rng.IntN(4) < often {
 			return faultdisk.None
 		}
 		return kind
