@@ -121,9 +121,13 @@ func (h *history) checkPlace(log *store.Log, p place, records map[uint64]*report
 		said := h.said(log, p, seq)
 		end := e.of(r.ID)
 		switch Outcome(said.Result) {
-		case Delivered, Dead:
-			if end == "" || end == "dropped" && said.Result != string(Dead) || end != "dropped" && end != said.Result {
-				t.Errorf("%s, record %d: the log says %s, and it is %q", p.name, seq, said.Result, end)
+		case Delivered:
+			if end != "delivered" {
+				t.Errorf("%s, record %d: the log says delivered, and it is %q", p.name, seq, end)
+			}
+		case Dead:
+			if e.letters[r.ID] == nil && e.dropped[r.ID] == nil {
+				t.Errorf("%s, record %d: the log says dead, and it is %q", p.name, seq, end)
 			}
 		case Grouped:
 			counted[summaryOf(said)]++
@@ -137,10 +141,11 @@ func (h *history) checkPlace(log *store.Log, p place, records map[uint64]*report
 			t.Errorf("%s, record %d: wanted %t, and ended %s", p.name, seq, wanted, said.Result)
 		}
 		seen.ends[said.Result]++
-		if said.Result == string(Dead) {
-			seen.ends[end]++
-		} else if said.Result != string(Delivered) && end != "" {
-			again++ // came, or was refused, before a power cut; and was told of in another way after it
+		if said.Result == string(Dead) && e.letters[r.ID] == nil {
+			seen.ends["dropped"]++
+		}
+		if said.Result != string(Delivered) && e.taken[r.ID] > 0 {
+			again++ // came before the power was cut, and had another end after that
 		}
 		again += max(0, e.taken[r.ID]-1)
 	}
