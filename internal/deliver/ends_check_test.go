@@ -199,6 +199,9 @@ func (h *history) checkMade(p place, e ends, counted map[string]int, withheld in
 	if len(counted) > 0 {
 		h.t.Errorf("%s: %d summaries neither came nor are dead letters", p.name, len(counted))
 	}
+	if len(p.sink.unlike) > 0 {
+		h.t.Errorf("%s: %d reports of one ID counted differently", p.name, len(p.sink.unlike))
+	}
 	if told != withheld {
 		h.t.Errorf("%s: %d alerts were withheld, %d told of", p.name, withheld, told)
 	}

@@ -30,6 +30,9 @@ func (m *mood) answer(ctx context.Context, r *report.Report) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	}
+	if m.Load() == 4 && n%5 == 0 {
+		return sink.Permanent(errDown)
+	}
 	return moody(&m.Int32, func(*report.Report) int { return n })(ctx, r)
 }
 
@@ -38,7 +41,8 @@ type life struct {
 	log      *store.Log
 	silences *Silences
 	workers  []*Worker
-	gone     atomic.Bool // its machine has no power
+	gone     atomic.Bool   // its machine has no power
+	told     chan struct{} // filled when a summary, or a report of what was withheld, has come
 	drain    chan struct{}
 	cancel   context.CancelFunc
 	ended    chan error
@@ -56,7 +60,14 @@ func (m *mortal) Deliver(ctx context.Context, r *report.Report) error {
 	if m.life.gone.Load() {
 		return errGone
 	}
-	return m.scriptedSink.Deliver(ctx, r)
+	err := m.scriptedSink.Deliver(ctx, r)
+	if err == nil && r.Kind != report.KindAlert {
+		select {
+		case m.life.told <- struct{}{}:
+		default:
+		}
+	}
+	return err
 }
 
 type mortalBatch struct{ *mortal }
@@ -89,7 +100,7 @@ func (h *history) begin() {
 	if err != nil {
 		h.t.Fatal(err)
 	}
-	l := &life{log: log, drain: make(chan struct{}), ended: make(chan error, len(h.places))}
+	l := &life{log: log, told: make(chan struct{}, 1), drain: make(chan struct{}), ended: make(chan error, len(h.places))}
 	if l.silences, err = OpenSilences(h.t.Context(), log); err != nil {
 		h.t.Fatal(err)
 	}
@@ -132,12 +143,24 @@ func (h *history) stop(inTime bool) {
 func (h *history) over() {
 	h.life.cancel()
 	for range h.places {
-		if err := <-h.life.ended; err != nil && h.life.gone.Load() == false {
+		if err := <-h.life.ended; err != nil && !h.life.gone.Load() {
 			h.t.Logf("run: %v", err)
 		}
 	}
 	_ = h.life.log.Close()
 	synctest.Wait()
+}
+
+// nextTold waits until a summary comes.
+func (h *history) nextTold() {
+	select { // one that came before
+	case <-h.life.told:
+	default:
+	}
+	select {
+	case <-h.life.told:
+	case <-time.After(time.Hour):
+	}
 }
 
 // cut takes the power from the machine: the next life has what was on the disk by then.
