@@ -8,7 +8,7 @@ LDFLAGS := -s -w -X $(CLI).version=$(VERSION) -X $(CLI).commit=$(COMMIT)
 # The race detector needs a C compiler. Without one the tests run all the same, and say so.
 RACE := $(if $(shell command -v $${CC:-cc} gcc clang 2>/dev/null),-race)
 
-.PHONY: demo test integration lint build bench generate soak
+.PHONY: demo test integration lint build bench generate soak fuzz
 
 demo: build ## Play the scenario: a simulated Falco, the daemon, its reports.
 	./bin/filelessd demo --once
@@ -46,5 +46,15 @@ bench: build ## What the README quotes, one after another; then every other benc
 	$(BENCH) -bench Miss ./internal/match
 	$(BENCH) -bench . -skip 'Posters|AlertToWebhook|^BenchmarkIdle$$|Demo|Intake|Miss' ./...
 
-soak: ## The long suites: crashes, fuzzing.
+soak: ## The long suites: crashes, faults of disks; then fuzz.
 	go test -count=1 -timeout 60m -tags soak ./...
+	$(MAKE) fuzz
+
+FUZZ     ?= ./...
+FUZZTIME ?= 20s
+
+fuzz: ## Each fuzz target of the packages $(FUZZ) for $(FUZZTIME).
+	@go test -list '^Fuzz' $(FUZZ) | awk '/^Fuzz/ {f[n++] = $$1} /^ok/ {for (i = 0; i < n; i++) print $$2, f[i]; n = 0}' | \
+	while read pkg target; do \
+		go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) $$pkg </dev/null || exit 1; \
+	done

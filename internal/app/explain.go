@@ -147,13 +147,14 @@ func (d *desk) sinkStories(ctx context.Context, record store.Record, r *report.R
 		switch {
 		case pending.State != deliver.StatePassed:
 			s.Pending = &pending
+			if pending.State == deliver.StateDead {
+				s.Note = "it stays there until: filelessd deadletters retry --sink " + c.Name + " --id " + record.ID
+			}
 		case len(s.Outcomes) > 0:
 			last := s.Outcomes[len(s.Outcomes)-1]
 			s.State = last.Result
-			if last.Result == string(deliver.Grouped) {
-				if s.Note, err = d.counted(ctx, c.Name, last.Detail); err != nil {
-					return nil, err
-				}
+			if s.Note, err = d.next(ctx, c.Name, last, r); err != nil {
+				return nil, err
 			}
 		default:
 			s.Note = d.passed(c.Name, r)
@@ -200,32 +201,6 @@ func (d *desk) pending(ctx context.Context, c store.CursorStats, record store.Re
 	return p, nil
 }
 
-// counted says what became of the summary that counts a report.
-func (d *desk) counted(ctx context.Context, sink, detail string) (string, error) {
-	key, summary := deliver.CountedIn(detail)
-	w := d.workerOf(sink)
-	if summary == "" || w == nil {
-		return "", nil
-	}
-	g, ok, err := w.Group(ctx, key)
-	if err != nil {
-		return "", err
-	}
-	if ok && g.Summary == summary {
-		return fmt.Sprintf("the summary is due at %s and counts %d so far", g.Due.UTC().Format(time.RFC3339), g.Held), nil
-	}
-	p, err := w.Find(ctx, summary, 0)
-	switch {
-	case err != nil:
-		return "", err
-	case p.State == deliver.StatePassed:
-		return "the summary has gone out", nil
-	case p.State == deliver.StateDead:
-		return "the summary is a dead letter", nil
-	}
-	return "the summary is on its way: " + p.State, nil
-}
-
 func (d *desk) workerOf(sink string) *worker {
 	if d.live == nil {
 		return nil
@@ -235,15 +210,4 @@ func (d *desk) workerOf(sink string) *worker {
 		return nil
 	}
 	return d.live.workers[i]
-}
-
-// passed is what can be said of a report that a sink passed with no outcome kept: one from before
-// outcomes were, or from before the sink's time.
-func (d *desk) passed(sink string, r *report.Report) string {
-	if w := d.workerOf(sink); w != nil {
-		if wants, err := w.When.Report(r); err == nil && !wants {
-			return "the sink's when does not want it: " + w.When.String()
-		}
-	}
-	return "the sink has passed it, or began behind it; nothing is kept of how"
 }

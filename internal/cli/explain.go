@@ -81,8 +81,15 @@ func atSinks(s app.Story) *table {
 			t.add(append([]string{name}, cells...)...)
 			name = ""
 		}
-		for _, o := range sink.Outcomes {
-			row(shown(o.At), strconv.Itoa(o.Attempts), o.Result, o.Detail)
+		for n, o := range sink.Outcomes {
+			if sink.State == deliver.StateDead && n == len(sink.Outcomes)-1 && o.Result == string(deliver.Dead) {
+				break // where it stands says the same
+			}
+			detail := outcomeDetail(o)
+			if detail == "" && n == len(sink.Outcomes)-1 {
+				detail, sink.Note = sink.Note, ""
+			}
+			row(shown(o.At), strconv.Itoa(o.Attempts), outcomeWord(o.Result), detail)
 		}
 		if sink.Pending != nil {
 			row(now(sink)...)
@@ -97,6 +104,30 @@ func atSinks(s app.Story) *table {
 		}
 	}
 	return t
+}
+
+// outcomeWord is for people; -o json has the results themselves.
+func outcomeWord(result string) string {
+	switch deliver.Outcome(result) {
+	case deliver.Filtered:
+		return "not wanted"
+	case deliver.Grouped:
+		return "counted as a repeat"
+	case deliver.RateLimited:
+		return "withheld: too many"
+	case deliver.Dead:
+		return stateWords[deliver.StateDead]
+	}
+	return result
+}
+
+// outcomeDetail shortens the IDs that are in the detail of an outcome; -o json has all of them.
+func outcomeDetail(o app.SinkOutcome) string {
+	group, summary := deliver.CountedIn(o.Detail)
+	for _, id := range []string{group, summary} {
+		o.Detail = strings.Replace(o.Detail, id, shortID(id), 1)
+	}
+	return o.Detail
 }
 
 // stateWords are for people; -o json has the states themselves.

@@ -45,16 +45,7 @@ func newChaos(t *testing.T, seed uint64) *chaos {
 }
 
 func (c *chaos) alert() *report.Report {
-	a := hostAttack()
-	if c.rng.IntN(2) == 0 {
-		a = imageAttack()
-	}
-	a.at, a.pid, a.fd = time.Now().Add(time.Duration(len(c.sent))), c.rng.IntN(500), c.rng.IntN(9)
-	a.host = fmt.Sprint("node-", c.rng.IntN(30)*c.rng.IntN(2))
-	a.parent = []string{"/usr/sbin/nginx", "/usr/sbin/php-fpm8.2", "/usr/bin/sshd"}[c.rng.IntN(3)]
-	a.rule = fmt.Sprint("rule ", c.rng.IntN(4))
-	r := a.report()
-	r.Severity = report.Severities()[c.rng.IntN(5)]
+	r := randomAlert(c.rng, len(c.sent))
 	c.sent = append(c.sent, r)
 	return r
 }

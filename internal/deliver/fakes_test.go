@@ -26,6 +26,7 @@ type scriptedSink struct {
 	answer func(ctx context.Context, r *report.Report) error
 	tries  []try
 	told   map[string]*report.Report // what was accepted and is no alert of its own, by its ID
+	unlike []string                  // IDs of those that counted something else when they came again
 	flying int
 	most   int
 	forget bool // keeps no list of what came
@@ -57,6 +58,9 @@ func (s *scriptedSink) Deliver(ctx context.Context, r *report.Report) error {
 	if err == nil && r.Kind != report.KindAlert {
 		if s.told == nil {
 			s.told = map[string]*report.Report{}
+		}
+		if before := s.told[r.ID]; before != nil && before.Group.Count != r.Group.Count {
+			s.unlike = append(s.unlike, r.ID)
 		}
 		s.told[r.ID] = r
 	}

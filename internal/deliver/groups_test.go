@@ -218,3 +218,38 @@ func TestStopTellsNothingEarly(t *testing.T) {
 		}
 	})
 }
+
+// TestSummaryAfterALongOutage: an outage that has had everything given up leaves nothing to try the sink
+// with but what is held; repeats that go on make no other.
+func TestSummaryAfterALongOutage(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newGroupBench(t)
+		b.policy.Retry.GiveUp = time.Hour
+		b.sink.set(down)
+		b.start()
+		all := repeats(imageAttack(), 100)
+		b.log.append(all[:50]...)
+		time.Sleep(3 * time.Hour)
+		if s := b.worker.Status(); !s.BreakerOpen || !slices.Contains(b.log.kept(KindDead), all[0].ID) {
+			t.Fatalf("%+v, dead letters %v", s, b.log.kept(KindDead))
+		}
+		b.sink.set(nil)
+		for _, r := range all[50:] {
+			b.log.append(r)
+			time.Sleep(time.Minute)
+		}
+		time.Sleep(5 * time.Hour)
+		synctest.Wait()
+		if s := b.worker.Status(); s.BreakerOpen {
+			t.Errorf("after it works again: %+v", s)
+		}
+		told := 0
+		for _, s := range b.sink.ofKind(report.KindSummary) {
+			told += s.Group.Count
+		}
+		b.stop()
+		if told < 50 || len(b.sink.taken()) > 6 {
+			t.Errorf("%d repeats were told of, by %d messages", told, len(b.sink.taken()))
+		}
+	})
+}

@@ -18,8 +18,8 @@ import (
 
 const (
 	kindMade = "made"
-	// mostMade is how many may be under way. While there are more, and while the sink takes nothing,
-	// groups go on counting.
+	// mostMade is how many may be under way. While there are more, and while the sink takes nothing
+	// (but see mayMake), groups go on counting.
 	mostMade = 32
 )
 
@@ -43,8 +43,14 @@ func (w *Worker) makeReports(now time.Time) {
 	}
 }
 
+// mayMake reports whether another report may be made. While the sink takes nothing that is only one to
+// try it with, when there is nothing else: what was tried for too long is given up, and what repeats
+// that is only counted, so that the sink would never be tried again.
 func (w *Worker) mayMake() bool {
-	return !w.draining && !w.breaker.open && len(w.made) < mostMade
+	if w.breaker.open && len(w.queue)+len(w.made)+len(w.parked) > 0 {
+		return false
+	}
+	return !w.draining && len(w.made) < mostMade
 }
 
 // dueGroup returns the group whose summary is due first, nil for none.

@@ -46,10 +46,11 @@ func errorText(err error) string {
 	return text
 }
 
-// What stands before a group's key and a summary's ID in the detail of an outcome.
+// What stands before a group's key, a summary's ID and a silence's in the detail of an outcome.
 const (
 	groupWord   = "group "
 	summaryWord = "summary "
+	silenceWord = "silence "
 )
 
 // CountedIn returns the group of a record, and the ID of the summary that counts it, as the detail of
@@ -64,6 +65,17 @@ func CountedIn(detail string) (group, summary string) {
 		}
 	}
 	return group, summary
+}
+
+// SilencedBy returns the ID of the silence that withheld a record, as the detail of an outcome has it;
+// empty if it does not.
+func SilencedBy(detail string) string {
+	rest, found := strings.CutPrefix(detail, silenceWord)
+	id, _, _ := strings.Cut(rest, " ")
+	if !found {
+		return ""
+	}
+	return id
 }
 
 // pass takes note of a record that the cursor passes: what it adds to its group and to what is

@@ -202,6 +202,6 @@ func (t *tally) whatWas() string {
 
 // words says who silenced, and why.
 func (s *Silence) words() string {
-	return fmt.Sprintf("silence %s of %s until %s (%s)", s.ID, report.Visible(s.Author),
+	return fmt.Sprintf(silenceWord+"%s of %s until %s (%s)", s.ID, report.Visible(s.Author),
 		s.Expires.UTC().Format(time.RFC3339), report.Visible(s.Reason))
 }

@@ -36,7 +36,8 @@
 // columns, and each piece of state one of its own. They are checked on every read. Readers follow
 // the sequence numbers, which have no holes, and not only the order of the index; where something
 // is not as it should be they read number by number, and leave out what can not be read once they
-// have found a record behind it. Nothing is left out while the disk does not answer at all.
+// have found a record behind it. Nothing is left out while the disk does not answer at all, nor within
+// the first minute in which it does not answer for a record: it may be gone for a moment.
 //
 // # How it works
 //

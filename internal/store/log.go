@@ -26,6 +26,8 @@ type Log struct {
 	failure atomic.Pointer[error]
 	holes   atomic.Pointer[holes]
 
+	unanswered unanswered
+
 	mu      sync.Mutex // guards what the writer changes and Stats reads
 	cursors map[string]*cursor
 	pruned  uint64 // no record up to here exists any more

@@ -5,13 +5,15 @@ import (
 	"database/sql/driver"
 	"errors"
 	"fmt"
+	"time"
 )
 
 // Read returns records behind after, in order: at most limit of them, and no more than about 1 MiB.
-// It waits for the first. A record that is damaged is left out and reported to OnDamage.
+// It waits for the first. A record that is damaged is left out and reported to OnDamage. So is one that
+// the disk does not answer for, but only after a minute: until then that is an error.
 //
-// An error other than that of ctx and ErrClosed means that nothing from there to the end of the log
-// can be read, for the time being or until something is appended: try again later.
+// An error other than that of ctx and ErrClosed means that nothing can be read from there, for the time
+// being or until something is appended: try again later.
 func (l *Log) Read(ctx context.Context, after uint64, limit int) ([]Record, error) {
 	limit = max(limit, 1)
 	for {
@@ -20,7 +22,7 @@ func (l *Log) Read(ctx context.Context, after uint64, limit int) ([]Record, erro
 			return recs, err
 		}
 		if wake == nil {
-			s, err := l.soundly(ctx, after, limit)
+			s, err := l.soundly(ctx, after, limit, true)
 			if err != nil || len(s.recs) > 0 {
 				return s.recs, err
 			}
@@ -44,7 +46,7 @@ func (l *Log) ReadNow(ctx context.Context, after uint64, limit int) (recs []Reco
 		if err := errors.Join(ctx.Err(), l.isOpen()); err != nil {
 			return nil, 0, err
 		}
-		s, err := l.soundly(ctx, after, max(limit, 1))
+		s, err := l.soundly(ctx, after, max(limit, 1), false)
 		if err != nil || len(s.recs) > 0 {
 			return s.recs, s.last, err
 		}
@@ -97,11 +99,15 @@ func (l *Log) fromDisk(ctx context.Context, after uint64, limit int) (s span, er
 }
 
 // soundly reads from the disk. Where the structure of the file is damaged, it is mended first, as far
-// as that can be done: more may be readable then. What is damaged all the same is reported.
-func (l *Log) soundly(ctx context.Context, after uint64, limit int) (span, error) {
+// as that can be done: more may be readable then. What is damaged all the same is reported. Who is patient
+// gets an error while the disk may still answer.
+func (l *Log) soundly(ctx context.Context, after uint64, limit int, patient bool) (span, error) {
 	s, err := l.fromDisk(ctx, after, limit)
 	if cause := structural(s.bad, err); cause != nil && l.askToMend(ctx, cause) == nil {
 		s, err = l.fromDisk(ctx, after, limit)
+	}
+	if err == nil && patient {
+		err = l.unanswered.hold(&s, time.Now())
 	}
 	l.report(s.bad)
 	return s, err

@@ -51,8 +51,8 @@ type Tally struct {
 	duplicates  int
 	other       int // bodies that are about no alert of the load
 	kinds       map[string]int
-	told        map[string]bool // ids of reports that stand for several alerts
-	members     int             // that summaries say they stand for
+	told        map[string]int // how many alerts a report stands for, by its id
+	members     int            // that summaries say they stand for
 	first, last time.Time
 	changed     chan struct{} // closed at the next delivery
 }
@@ -64,7 +64,7 @@ type trip struct{ began, took int64 } // nanoseconds
 func NewTally(sent *Sent) *Tally {
 	return &Tally{
 		sent: sent, times: make([]uint16, len(sent.began)), kinds: map[string]int{},
-		told: map[string]bool{}, changed: make(chan struct{}),
+		told: map[string]int{}, changed: make(chan struct{}),
 	}
 }
 
@@ -81,8 +81,8 @@ func (t *Tally) take(id string, body []byte) {
 	}
 	t.last = now
 	t.kinds[kind]++
-	if members > 0 && !t.told[id] {
-		t.told[id] = true
+	if members > 0 && t.told[id] == 0 {
+		t.told[id] = members
 		t.members += members
 	}
 	if kind != kindAlert || !ok || n >= len(t.times) {
@@ -134,6 +134,20 @@ func (t *Tally) Kinds() map[string]int {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return maps.Clone(t.kinds)
+}
+
+// Told is how many alerts each report says that it stands for, by its id, of those that say so.
+func (t *Tally) Told() map[string]int {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return maps.Clone(t.told)
+}
+
+// Came reports whether alert n was delivered by itself.
+func (t *Tally) Came(n int) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.times[n] > 0
 }
 
 // Missing is how many alerts were accepted and never delivered.
