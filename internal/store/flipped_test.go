@@ -32,6 +32,10 @@ func TestFlippedSchema(t *testing.T) {
 	r := random(t)
 	const number = "CREATE TABLE records (\n\tseq      INTEGER P"
 	flips := []flip{{bytes.Index(s.db, []byte(number)) + len(number), 0}} // no PRIMARY KEY any more
+	const root = "tableholesholes"                                        // one byte of its root page follows
+	for bit := range 8 {
+		flips = append(flips, flip{bytes.Index(s.db, []byte(root)) + len(root), bit})
+	}
 	step := 1
 	if !soak {
 		step = 97

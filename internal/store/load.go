@@ -34,6 +34,9 @@ func (w *writer) load() error {
 		return err
 	}
 	w.log.setHoles(holes)
+	if n := len(holes); n > 0 { // nothing that readers pass over may be used again
+		w.last = max(w.last, holes[n-1].last)
+	}
 	if err := w.loadLosses(); err != nil {
 		return err
 	}

@@ -216,3 +216,19 @@ func TestTruncated(t *testing.T) {
 	}
 	t.Logf("cut each %d bytes of %d, %d refused", step, len(s.db), refused)
 }
+
+// TestHoleAtTheEnd: numbers that were lost at the end of the log are not used again, because readers pass
+// over them.
+func TestHoleAtTheEnd(t *testing.T) {
+	t.Parallel()
+	dir, _ := filled(t)
+	execSQL(t, filepath.Join(dir, "filelessd.db"), "DELETE FROM records WHERE seq > 2900", "INSERT INTO holes VALUES (2901, 3000)")
+	l := open(t, dir, store.DefaultConfig())
+	_, err := l.Append(t.Context(), recordOf("behind the hole"))
+	must(t, err)
+	recs, err := l.Read(t.Context(), 2900, 10)
+	must(t, err)
+	if recs[0].Seq != 3001 {
+		t.Errorf("%d records, the first is %d", len(recs), recs[0].Seq)
+	}
+}

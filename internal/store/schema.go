@@ -154,8 +154,8 @@ func isSchema(db *conn, version int64) bool {
 	return err == nil && said == version
 }
 
-// hasSchema reports whether all tables are there as they were made. A flipped bit in the text of one can
-// leave a schema that SQLite takes, and that finds no record.
+// hasSchema reports whether all tables are there as they were made, and where. A flipped bit in the text of
+// one can leave a schema that SQLite takes, and that finds no record.
 func hasSchema(db *conn) (bool, error) {
 	texts, err := db.texts(context.Background(), "SELECT sql FROM sqlite_master")
 	if err != nil {
@@ -168,7 +168,11 @@ func hasSchema(db *conn) (bool, error) {
 			return false, nil
 		}
 	}
-	return true, nil
+	// With auto_vacuum the roots of all trees are the first pages, behind the schema and the map of pages.
+	// One that a flipped bit has led elsewhere reads rows of another table.
+	sound, err := db.integer("SELECT count(*) = count(DISTINCT rootpage) AND ifnull(min(rootpage), 3) = 3 AND " +
+		"ifnull(max(rootpage), 2) = 2 + count(*) FROM sqlite_master WHERE rootpage > 0")
+	return sound == 1, err
 }
 
 func createSchema(db *conn) error {
