@@ -76,6 +76,9 @@ sinks:
 	receiver.refuse("this field is too long: output")
 	dead := post(lines[2], "4 --n", "curl")
 	is(dead, "dead")
+	waitFor(t, "the dead letter on the disk", func() bool {
+		return strings.Contains(mustRun(t, "explain", dead, "-c", d.config), "answered 400")
+	})
 
 	for _, c := range []struct {
 		name, id, text string

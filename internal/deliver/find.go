@@ -61,8 +61,8 @@ func (w *Worker) find(id string, seq uint64) Pending {
 		return Pending{State: StateQueued}
 	}
 	for i := range w.unfinished() {
-		if i.record.Seq == seq && i.dead != nil {
-			return Pending{State: StateDead}
+		if d := i.dead; i.record.Seq == seq && d != nil {
+			return Pending{State: StateDead, Attempts: d.Attempts, First: d.Since, Last: d.At, Error: d.Error}
 		}
 		if i.record.Seq != seq || i.record.ID != id || i.state == done {
 			continue
