@@ -72,7 +72,7 @@ func (k *killed) copied(query string) (n int) {
 		if err == nil {
 			err = os.WriteFile(filepath.Join(dir, "copy"+end), data, 0o600)
 		}
-		if err != nil && !(end != "" && os.IsNotExist(err)) {
+		if err != nil && (end == "" || !os.IsNotExist(err)) {
 			k.t.Fatal(err)
 		}
 	}

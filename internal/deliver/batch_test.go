@@ -23,12 +23,21 @@ type batchSink struct {
 	short   bool // gives too few answers
 }
 
+func (s *batchSink) setShort(short bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.short = short
+}
+
 func (s *batchSink) DeliverBatch(ctx context.Context, rs []*report.Report) []error {
 	var ids []string
 	var errs []error
+	s.mu.Lock()
+	short := s.short
+	s.mu.Unlock()
 	for _, r := range rs {
 		ids = append(ids, r.ID)
-		if !s.short {
+		if !short {
 			errs = append(errs, s.Deliver(ctx, r))
 		}
 	}
@@ -126,14 +135,14 @@ func TestBatchAndOutage(t *testing.T) {
 		}
 		b.sink.set(nil)
 		time.Sleep(time.Minute)
-		to.short = true
+		to.setShort(true)
 		b.log.append(newReports(51, 60)...)
 		time.Sleep(5 * time.Second)
 		synctest.Wait()
 		if s := b.worker.Status(); s.LastError != "the sink gave 0 answers for 10 reports" {
 			t.Errorf("status %+v", s)
 		}
-		to.short = false
+		to.setShort(false)
 		time.Sleep(time.Minute)
 		b.stop()
 		if diff := cmp.Diff(ids(1, 60), slices.Compact(sorted(b.sink.taken()))); diff != "" {
