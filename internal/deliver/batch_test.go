@@ -30,9 +30,18 @@ func (s *batchSink) setShort(short bool) {
 	s.short = short
 }
 
+func (s *batchSink) setShort(short bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.short = short
+}
+
 func (s *batchSink) DeliverBatch(ctx context.Context, rs []*report.Report) []error {
 	var ids []string
 	var errs []error
+	s.mu.Lock()
+	short := s.short
+	s.mu.Unlock()
 	for _, r := range rs {
 		if s.spoilt == nil {
 			break
