@@ -30,12 +30,6 @@ func (s *batchSink) setShort(short bool) {
 	s.short = short
 }
 
-func (s *batchSink) setShort(short bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.short = short
-}
-
 func (s *batchSink) DeliverBatch(ctx context.Context, rs []*report.Report) []error {
 	var ids []string
 	var errs []error
@@ -50,9 +44,6 @@ func (s *batchSink) DeliverBatch(ctx context.Context, rs []*report.Report) []err
 			return slices.Repeat([]error{err}, len(rs))
 		}
 	}
-	s.mu.Lock()
-	short := s.short
-	s.mu.Unlock()
 	for _, r := range rs {
 		ids = append(ids, r.ID)
 		if !short {

@@ -129,6 +129,10 @@ func (h *history) checkPlace(log *store.Log, p place, records map[uint64]*report
 			if e.letters[r.ID] == nil && e.dropped[r.ID] == nil {
 				t.Errorf("%s, record %d: the log says dead, and it is %q", p.name, seq, end)
 			}
+		case Dropped:
+			if e.dropped[r.ID] == nil {
+				t.Errorf("%s, record %d: the log says dropped, and it is %q", p.name, seq, end)
+			}
 		case Grouped:
 			counted[summaryOf(said)]++
 		case Silenced, RateLimited:
@@ -141,9 +145,6 @@ func (h *history) checkPlace(log *store.Log, p place, records map[uint64]*report
 			t.Errorf("%s, record %d: wanted %t, and ended %s", p.name, seq, wanted, said.Result)
 		}
 		seen.ends[said.Result]++
-		if said.Result == string(Dead) && e.letters[r.ID] == nil {
-			seen.ends["dropped"]++
-		}
 		if said.Result != string(Delivered) && e.taken[r.ID] > 0 {
 			again++ // came before the power was cut, and had another end after that
 		}
