@@ -27,7 +27,7 @@ type directory struct {
 func openDir(c Config, render renderer) (*directory, error) {
 	d := &directory{dir: c.Dir, format: c.Format, render: render}
 	d.ext = map[string]string{
-		"ecs": ".json", "html": ".html", "json": ".json", "markdown": ".md", "ocsf": ".json", "text": ".txt",
+		"cef": ".cef", "ecs": ".json", "html": ".html", "json": ".json", "markdown": ".md", "ocsf": ".json", "text": ".txt",
 	}[c.Format]
 	if err := os.MkdirAll(c.Dir, dirMode); err != nil {
 		return nil, fmt.Errorf("dir: %w", err)

@@ -139,7 +139,7 @@ func TestLinesConformance(t *testing.T) {
 
 func TestDirConformance(t *testing.T) {
 	for format, inert := range map[string]func(r *report.Report, received []byte) error{
-		"ecs": sinktest.CheckText, "ocsf": sinktest.CheckText, "html": sinktest.CheckText, "json": sinktest.CheckJSON, "markdown": sinktest.CheckText, "text": sinktest.CheckText,
+		"cef": sinktest.CheckText, "ecs": sinktest.CheckText, "ocsf": sinktest.CheckText, "html": sinktest.CheckText, "json": sinktest.CheckJSON, "markdown": sinktest.CheckText, "text": sinktest.CheckText,
 	} {
 		t.Run(format, func(t *testing.T) {
 			sinktest.Run(t, func(t *testing.T) sinktest.Harness {

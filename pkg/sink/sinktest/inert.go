@@ -55,6 +55,9 @@ func render(format string, r *report.Report) ([]byte, error) {
 	switch format {
 	case "json":
 		return report.Marshal(r)
+	case "cef":
+		return fmt.Appendf(nil, "CEF:0|filelessd|filelessd|1|x|%s|5|externalId=%s",
+			strings.NewReplacer(`\`, `\\`, `|`, `\|`).Replace(report.Visible(r.Title)), r.ID), nil
 	case "ecs", "ocsf":
 		line, err := json.Marshal(map[string]string{"id": r.ID, "title": r.Title})
 		return report.EscapeInvisible(line), err
