@@ -16,9 +16,11 @@ func OneLine(format string) bool {
 }
 
 // CheckFormat returns an error that begins with key if format is none of Formats.
-func CheckFormat(key, format string) error {
-	if slices.Contains(Formats(), format) {
+func CheckFormat(key, format string) error { return checkFormat(key, format, Formats()) }
+
+func checkFormat(key, format string, known []string) error {
+	if slices.Contains(known, format) {
 		return nil
 	}
-	return fmt.Errorf("%s: unknown format %q; known are %s", key, format, strings.Join(Formats(), ", "))
+	return fmt.Errorf("%s: unknown format %q; known are %s", key, format, strings.Join(known, ", "))
 }
