@@ -180,8 +180,9 @@ func (a *App) newIntake() error {
 func (a *App) expand(r *report.Report) *report.Report { return a.desk().expand(r) }
 
 func (a *App) openSink(ctx context.Context, c config.Sink, m *deliver.Metrics) error {
+	memory := new(deliver.Memory)
 	s, err := c.Kind.Open(ctx, c.Config, sink.Env{
-		Name: c.Name, Version: a.options.Version, Render: render.Render, Stdout: a.options.Stdout,
+		Name: c.Name, Version: a.options.Version, Render: render.Render, Stdout: a.options.Stdout, State: memory,
 	})
 	if err != nil {
 		return err
@@ -189,7 +190,7 @@ func (a *App) openSink(ctx context.Context, c config.Sink, m *deliver.Metrics) e
 	a.onStop("sink "+c.Name, s.Close)
 	w, err := deliver.New(ctx, deliver.Options{
 		Name: c.Name, Sink: s, Policy: c.Policy, When: c.When, Log: a.store, State: a.store, Metrics: m,
-		Grouping: a.config.Grouping, Silences: a.silences, Version: a.options.Version,
+		Grouping: a.config.Grouping, Silences: a.silences, Version: a.options.Version, Memory: memory,
 		Expand:    a.expand,
 		Logger:    a.log.With().Str("sink", c.Name).Logger(),
 		DeadBytes: deadRoom(int64(a.config.Store.MaxBytes), len(a.config.Sinks)),

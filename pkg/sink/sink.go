@@ -77,4 +77,6 @@ type Env struct {
 	// Stdout is the program's standard output. Each Write is one whole report, and writes do not
 	// mix: the writer locks.
 	Stdout io.Writer
+	// State is what the sink remembers across restarts; never nil. It is empty until the first Deliver.
+	State State
 }

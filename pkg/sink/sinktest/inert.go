@@ -46,9 +46,9 @@ func CheckText(_ *report.Report, received []byte) error {
 }
 
 // Env returns an environment for sinks under test. Its Render knows all formats, but writes little
-// more than the ID in those for people. Stdout goes nowhere.
+// more than the ID in those for people. Stdout goes nowhere, State is new.
 func Env() sink.Env {
-	return sink.Env{Name: "test", Version: "1.2.3", Render: render, Stdout: io.Discard}
+	return sink.Env{Name: "test", Version: "1.2.3", Render: render, Stdout: io.Discard, State: new(State)}
 }
 
 func render(format string, r *report.Report) ([]byte, error) {
