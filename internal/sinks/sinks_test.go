@@ -42,7 +42,9 @@ func keys(config reflect.Type, prefix string) []string {
 	for i := range config.NumField() {
 		field := config.Field(i)
 		name := prefix + field.Tag.Get("yaml")
-		if field.Type.Kind() == reflect.Struct {
+		if strings.HasSuffix(name, ",inline") {
+			all = append(all, keys(field.Type, prefix)...)
+		} else if field.Type.Kind() == reflect.Struct {
 			all = append(all, keys(field.Type, name+".")...)
 		} else {
 			all = append(all, name)

@@ -28,8 +28,8 @@ type Output struct {
 	// Format of a report: markdown, text, html, or as one line json, ecs, ocsf or cef; template for
 	// that of the next key.
 	Format string `yaml:"format"`
-	// Template is a text/template of Go, for format: template. It has the keys of the reference page
-	// on templates, such as {{.Headline}} or {{.Field "proc.cmdline"}}; $$ stands for a dollar.
+	// Template is a text/template of Go for format: template, such as {{.Headline}} or
+	// {{.Field "proc.cmdline"}}; the README has its names. $$ stands for a dollar.
 	Template string `yaml:"template"`
 }
 
