@@ -98,6 +98,30 @@ func TestReportsGap(t *testing.T) {
 	}
 }
 
+// TestReportsAllGone: a gap is told at once, not only when the next report comes.
+func TestReportsAllGone(t *testing.T) {
+	log, err := store.Open(t.Context(), t.TempDir(), store.Config{Retention: time.Millisecond, MaxBytes: 16 << 20, OnFull: "refuse"},
+		store.MaintainEvery(10*time.Millisecond))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { log.Close() })
+	add(t, log, 1, 3, sinktest.Ordinary)
+	for deadline := time.Now().Add(soon); ; {
+		stats, err := log.Stats(t.Context())
+		if err != nil || time.Now().After(deadline) {
+			t.Fatal("nothing is removed", err)
+		}
+		if stats.Records == 0 {
+			break
+		}
+		time.Sleep(time.Millisecond)
+	}
+	c := serving(t, GRPCConfig{}, backendOf(log), nil).client(t, nil)
+	expect(t, "all is gone", said(t, stream(t, c, 2, ""), 2), "1 3:gap2-3")
+	expect(t, "the oldest", said(t, stream(t, c, 0, ""), 1), "3")
+}
+
 // TestReportsSlow: who takes nothing loses the place, holds up nobody, and can go on.
 func TestReportsSlow(t *testing.T) {
 	log := openLog(t, t.TempDir(), "refuse")
@@ -151,8 +175,13 @@ func TestReportsManyStreams(t *testing.T) {
 
 // TestReportsDrain: at the end a stream sends what the log holds, and ends.
 func TestReportsDrain(t *testing.T) {
-	log := openLog(t, t.TempDir(), "refuse")
+	dir := t.TempDir()
+	log := openLog(t, dir, "refuse")
 	add(t, log, 1, 6, sinktest.Big)
+	if err := log.Close(); err != nil {
+		t.Fatal(err)
+	}
+	log = openLog(t, dir, "refuse") // what is read comes from the disk
 	s := serving(t, GRPCConfig{}, backendOf(log), nil)
 	c := s.client(t, nil)
 	idle, busy := stream(t, c, 7, ""), stream(t, c, 1, "")
