@@ -19,3 +19,13 @@ func TestNtfy(t *testing.T) {
 		return h
 	})
 }
+
+func BenchmarkDeliver(b *testing.B) {
+	url, _ := sinktest.HTTP(b)
+	s, err := open(b.Context(), config{URL: sink.Secret(url)}, sinktest.Env())
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer s.Close()
+	sinktest.Bench(b, s)
+}
