@@ -97,9 +97,9 @@ sources:
 func (n *Notes) Sink(kind sink.AnyKind) string {
 	w := &writer{notes: n}
 	fmt.Fprintf(&w.text, sinkHead, kind.Name, kind.Summary, kind.Name, kind.Name, kind.Name)
-	w.structure(2, reflect.ValueOf(kind.Default()), kind.Name)
+	w.structure(reflect.ValueOf(kind.Default()), kind.Name)
 	w.line(2, "# The keys of every sink:")
-	w.structure(2, reflect.ValueOf(deliver.DefaultPolicy()), "")
+	w.structure(reflect.ValueOf(deliver.DefaultPolicy()), "")
 	w.text.WriteString(sinkTail)
 	return w.text.String()
 }
@@ -111,7 +111,7 @@ func (w *writer) sources(t reflect.Type, k config.Key) {
 		w.line(1, "# %s", s.Summary)
 		w.line(1, "%s:", s.Name)
 		w.line(2, "type: %s", s.Name)
-		w.structure(2, reflect.ValueOf(s.Default()), s.Name)
+		w.structure(reflect.ValueOf(s.Default()), s.Name)
 	}
 	w.text.WriteByte('\n')
 }
@@ -125,9 +125,9 @@ func (w *writer) sinks(t reflect.Type, k config.Key, sinks *sink.Registry) {
 		w.line(2, "type: %s", kind.Name)
 		if i == 0 {
 			w.line(2, "# The keys of every sink:")
-			w.structure(2, reflect.ValueOf(deliver.DefaultPolicy()), "")
+			w.structure(reflect.ValueOf(deliver.DefaultPolicy()), "")
 			w.line(2, "# The keys of %s:", kind.Name)
 		}
-		w.structure(2, reflect.ValueOf(kind.Default()), kind.Name)
+		w.structure(reflect.ValueOf(kind.Default()), kind.Name)
 	}
 }

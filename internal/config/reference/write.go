@@ -84,12 +84,13 @@ func (w *writer) element(indent int, t reflect.Type, name string) {
 	}
 }
 
-func (w *writer) structure(indent int, v reflect.Value, name string) {
+// structure writes the keys of one source or sink.
+func (w *writer) structure(v reflect.Value, name string) {
 	for v.Kind() == reflect.Pointer {
 		v = v.Elem()
 	}
 	for _, k := range config.Keys(v.Type()) {
-		w.key(indent, v.Type(), k, v.FieldByIndex(k.Index), name+"."+k.Name)
+		w.key(2, v.Type(), k, v.FieldByIndex(k.Index), name+"."+k.Name)
 	}
 }
 
