@@ -8,7 +8,7 @@ LDFLAGS := -s -w -X $(CLI).version=$(VERSION) -X $(CLI).commit=$(COMMIT)
 # The race detector needs a C compiler. Without one the tests run all the same, and say so.
 RACE := $(if $(shell command -v $${CC:-cc} gcc clang 2>/dev/null),-race)
 
-.PHONY: demo test integration lint build bench generate soak fuzz
+.PHONY: demo test integration lint build bench bench-sinks generate soak fuzz
 
 demo: build ## Play the scenario: a simulated Falco, the daemon, its reports.
 	./bin/filelessd demo --once
@@ -38,13 +38,29 @@ BENCH := go test -run '^$$' -benchmem
 bench: build ## What the README quotes, one after another; then every other benchmark.
 	@grep -m1 'model name' /proc/cpuinfo; uname -r; nproc
 	@stat -c 'binary: %s bytes' bin/filelessd
+	go run ./internal/bench -grouping
 	$(BENCH) -bench 'Posters/^16$$' -benchtime 30000x ./internal/cli
 	$(BENCH) -bench 'Posters/^1$$' -benchtime 10000x ./internal/cli
 	$(BENCH) -bench AlertToWebhook -benchtime 1500x ./internal/cli
 	$(BENCH) -bench 'Idle|Demo' -benchtime 10x ./internal/cli
 	$(BENCH) -bench Intake -benchtime 20x ./internal/source
 	$(BENCH) -bench Miss ./internal/match
-	$(BENCH) -bench . -skip 'Posters|AlertToWebhook|^BenchmarkIdle$$|Demo|Intake|Miss' ./...
+	@$(MAKE) --no-print-directory bench-sinks
+	$(BENCH) -bench . -skip 'Posters|AlertToWebhook|^BenchmarkIdle$$|Demo|Intake|Miss|^BenchmarkDeliver$$' ./...
+
+# An op of a benchmark without a measure of its own is one report.
+bench-sinks: ## Reports a second of each sink, alone and in batches, to a receiver in the same process.
+	@go test -p 1 -run '^$$' -bench '^BenchmarkDeliver$$' $(SINKBENCH) ./internal/sinks/... | awk ' \
+		/^pkg:/ { n = split($$2, path, "/"); kind = path[n] } \
+		/^BenchmarkDeliver/ { rate = 0; \
+			for (i = 3; i < NF; i += 2) { \
+				if ($$(i+1) == "reports/s") rate = $$i; \
+				if ($$(i+1) == "ns/report") rate = 1e9 / $$i; \
+				if ($$(i+1) == "ns/op") each = 1e9 / $$i } \
+			sub(/-[0-9]+$$/, "", $$1); sub(/^BenchmarkDeliver\/?/, "", $$1); \
+			printf "%-16s %-20s %8d reports/s\n", kind, $$1, rate ? rate : each } \
+		/^(---|FAIL|panic)/ { bad = 1; print } \
+		END { exit bad }'
 
 soak: ## The long suites: crashes, faults of disks; then fuzz.
 	go test -count=1 -timeout 60m -tags soak ./...

@@ -3,11 +3,10 @@
 package main
 
 import (
-	"bytes"
 	"context"
-	"fmt"
 	"net/http"
 	"os"
+	"strings"
 
 	"github.com/filelessd/filelessd/pkg/daemon"
 	"github.com/filelessd/filelessd/pkg/report"
@@ -18,58 +17,41 @@ func main() {
 	ctx, stop := daemon.Signals()
 	defer stop()
 	sinks := daemon.Builtin()
-	sink.Register(sinks, ntfyKind)
+	sink.Register(sinks, sink.Kind[config]{
+		Name: "ntfy", Summary: "sends push messages by ntfy", Default: func() config { return config{} }, Open: open,
+	})
 	os.Exit(daemon.Main(ctx, os.Args[1:], daemon.OS(), sinks))
 }
 
-var ntfyKind = sink.Kind[config]{
-	Name: "ntfy", Summary: "sends push messages by ntfy",
-	Default: func() config { return config{} }, Open: open,
-}
-
 type config struct {
-	URL   sink.Secret `yaml:"url"` // of the topic
+	URL   sink.Secret `yaml:"url" example:"https://ntfy.sh/my-topic"`
 	Token sink.Secret `yaml:"token"`
 }
 
-func (c config) Validate() error {
-	if _, err := sink.ParseURL(c.URL); err != nil {
-		return fmt.Errorf("url: %w", err)
-	}
-	return nil
-}
+func (c config) Validate() error { return sink.CheckURL("url", c.URL) }
 
 type ntfy struct {
 	config
 	client *http.Client
-	render func(format string, r *report.Report) ([]byte, error)
 }
 
-func open(_ context.Context, c config, env sink.Env) (sink.Sink, error) {
+func open(_ context.Context, c config, _ sink.Env) (sink.Sink, error) {
 	client, err := sink.HTTPClient(sink.TLS{})
-	return &ntfy{c, client, env.Render}, err
+	return &ntfy{c, client}, err
 }
 
-// Deliver posts the report as text. ntfy shows 4,096 bytes and keeps the rest as an attachment.
+// Deliver posts what matters most: ntfy makes an attachment of more than 4,096 bytes.
 func (s *ntfy) Deliver(ctx context.Context, r *report.Report) error {
-	text, err := s.render("text", r)
+	text := sink.Fit{Limit: 4096, Where: sink.Where(r, "")}.Text(sink.NewBrief(r).Pieces(nil))
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, string(s.URL), strings.NewReader(text))
 	if err != nil {
-		return sink.Permanent(err)
+		return sink.Permanent(sink.Hide(err, s.URL))
 	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, string(s.URL), bytes.NewReader(text))
-	if err != nil {
-		return sink.Permanent(err)
-	}
-	// Nothing that came from the alert goes into a header.
-	req.Header.Set("Title", "filelessd: "+string(r.Severity))
-	req.Header.Set("Tags", string(r.Verdict))
+	req.Header.Set("Title", "filelessd: "+string(r.Severity)) // never what came from the alert
 	if s.Token != "" {
 		req.Header.Set("Authorization", "Bearer "+string(s.Token))
 	}
 	return sink.Send(s.client, req)
 }
 
-func (s *ntfy) Close() error {
-	s.client.CloseIdleConnections()
-	return nil
-}
+func (s *ntfy) Close() error { s.client.CloseIdleConnections(); return nil }

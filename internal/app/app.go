@@ -56,6 +56,7 @@ type App struct {
 	workers  []*worker
 	sources  []*runningSource
 	server   *server.Server
+	reports  *server.Reports // nil if nothing is to listen
 	control  *server.Control
 
 	stopping atomic.Bool // sources take nothing any more
@@ -115,6 +116,9 @@ func New(ctx context.Context, o Options) (_ *App, err error) {
 	// The last to be built: it closes last too, and on its own.
 	if err := a.openServer(ctx); err != nil {
 		return nil, fmt.Errorf("http: %w", err)
+	}
+	if err := a.openReports(ctx); err != nil {
+		return nil, fmt.Errorf("grpc: %w", err)
 	}
 	if err := a.openControl(ctx); err != nil {
 		return nil, fmt.Errorf("control socket: %w", err)
@@ -180,8 +184,9 @@ func (a *App) newIntake() error {
 func (a *App) expand(r *report.Report) *report.Report { return a.desk().expand(r) }
 
 func (a *App) openSink(ctx context.Context, c config.Sink, m *deliver.Metrics) error {
+	memory := new(deliver.Memory)
 	s, err := c.Kind.Open(ctx, c.Config, sink.Env{
-		Name: c.Name, Version: a.options.Version, Render: render.Render, Stdout: a.options.Stdout,
+		Name: c.Name, Version: a.options.Version, Render: render.Render, Stdout: a.options.Stdout, State: memory,
 	})
 	if err != nil {
 		return err
@@ -189,7 +194,7 @@ func (a *App) openSink(ctx context.Context, c config.Sink, m *deliver.Metrics) e
 	a.onStop("sink "+c.Name, s.Close)
 	w, err := deliver.New(ctx, deliver.Options{
 		Name: c.Name, Sink: s, Policy: c.Policy, When: c.When, Log: a.store, State: a.store, Metrics: m,
-		Grouping: a.config.Grouping, Silences: a.silences, Version: a.options.Version,
+		Grouping: a.config.Grouping, Silences: a.silences, Version: a.options.Version, Memory: memory,
 		Expand:    a.expand,
 		Logger:    a.log.With().Str("sink", c.Name).Logger(),
 		DeadBytes: deadRoom(int64(a.config.Store.MaxBytes), len(a.config.Sinks)),
@@ -244,20 +249,6 @@ func open(ctx context.Context, c config.Source, env source.Env) (source.Source, 
 	default:
 		return nil, fmt.Errorf("unknown type %q", c.Type)
 	}
-}
-
-func (a *App) openServer(ctx context.Context) error {
-	if a.config.HTTP.Listen == "" {
-		return nil
-	}
-	s, err := server.Open(ctx, a.config.HTTP, server.Backend{
-		Ready: a.problems, Summary: a.summary, Status: a.status, Metrics: a.registry, Log: a.log,
-	})
-	if err != nil {
-		return err
-	}
-	a.server = s
-	return nil
 }
 
 // ignoreClosed is for what a run has closed already.

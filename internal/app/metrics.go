@@ -7,6 +7,7 @@ import (
 
 	"github.com/filelessd/filelessd/internal/deliver"
 	"github.com/filelessd/filelessd/internal/knowledge"
+	"github.com/filelessd/filelessd/internal/server"
 	"github.com/filelessd/filelessd/internal/source"
 )
 
@@ -88,6 +89,13 @@ func (m *metrics) watchSource(name string, s source.Source) {
 		}
 		return 1
 	}))
+}
+
+// watchReports adds how many read the log over gRPC.
+func (m *metrics) watchReports(r *server.Reports) {
+	m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "filelessd_report_streams", Help: "Streams of the report service that are open.",
+	}, func() float64 { return float64(r.Streams()) }))
 }
 
 // watchSink adds what is read from a sink's status at each scrape.

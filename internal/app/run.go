@@ -15,7 +15,7 @@ import (
 // Run takes and delivers alerts until ctx ends or a part that is needed fails, then stops: sources
 // first, then delivery, until its end or for drain_timeout, then everything else.
 func (a *App) Run(ctx context.Context) error {
-	failed := make(chan error, len(a.sources)+2)
+	failed := make(chan error, len(a.sources)+3)
 	serverCtx, stopServer := context.WithCancel(context.Background())
 	server := a.runServers(serverCtx, failed)
 	workerCtx, cutDelivery := context.WithCancel(context.Background())
@@ -42,12 +42,18 @@ func (a *App) Run(ctx context.Context) error {
 	stopSources()
 	waitUntil(intake, deadline)
 	close(drain)
+	readers := a.drainReports()
 	if !waitUntil(delivery, deadline) {
 		a.log.Warn().Interface("backlog", a.backlog()).Msg("drain_timeout is over; the rest is delivered after the next start")
 	}
 	cutDelivery()
 	<-delivery
+	if grace := time.Now().Add(readersGrace); deadline.After(grace) {
+		deadline = grace
+	}
+	waitUntil(readers, deadline)
 	err = errors.Join(err, a.cleanup())
+	<-readers
 	<-intake
 	stopServer()
 	<-server
@@ -55,8 +61,21 @@ func (a *App) Run(ctx context.Context) error {
 	return err
 }
 
-// runServers runs what shows and takes commands. The control socket is closed by cleanup, before the
-// log is; the plain server shows how the rest of the stop goes.
+// readersGrace is how long those who read reports over gRPC get behind the sinks. They can go on where
+// they were after the next start.
+const readersGrace = time.Second
+
+// drainReports has the report service send what the log holds, and end.
+func (a *App) drainReports() <-chan struct{} {
+	return group(func(run func(func())) {
+		if a.reports != nil {
+			run(a.reports.Drain)
+		}
+	})
+}
+
+// runServers runs what shows and takes commands. The control socket and the report service are closed
+// by cleanup, before the log is; the plain server shows how the rest of the stop goes.
 func (a *App) runServers(ctx context.Context, failed chan<- error) <-chan struct{} {
 	return group(func(run func(func())) {
 		run(func() {
@@ -64,6 +83,13 @@ func (a *App) runServers(ctx context.Context, failed chan<- error) <-chan struct
 				failed <- fmt.Errorf("control socket: %w", err)
 			}
 		})
+		if a.reports != nil {
+			run(func() {
+				if err := a.reports.Run(); err != nil {
+					failed <- fmt.Errorf("grpc: %w", err)
+				}
+			})
+		}
 		if a.server == nil {
 			return
 		}

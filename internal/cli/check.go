@@ -12,6 +12,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/filelessd/filelessd/internal/config"
+	"github.com/filelessd/filelessd/internal/deliver"
 	"github.com/filelessd/filelessd/internal/render"
 	"github.com/filelessd/filelessd/internal/source"
 	"github.com/filelessd/filelessd/pkg/sink"
@@ -115,7 +116,7 @@ func tryFile(path string) (string, error) {
 func (p *program) trySink(c config.Sink) (message string, err error) {
 	ctx, cancel := context.WithTimeout(p.ctx, connectTimeout)
 	defer cancel()
-	s, err := c.Kind.Open(ctx, c.Config, sink.Env{Name: c.Name, Version: Version(), Render: render.Render, Stdout: p.Stdout})
+	s, err := c.Kind.Open(ctx, c.Config, sink.Env{Name: c.Name, Version: Version(), Render: render.Render, Stdout: p.Stdout, State: new(deliver.Memory)})
 	if err != nil {
 		return "", err
 	}

@@ -41,7 +41,7 @@ func TestUsage(t *testing.T) {
 		{[]string{"run", "--help"}, 0, "Run the daemon"},
 		{[]string{"nonsense"}, 2, "unexpected argument nonsense"},
 		{[]string{"run", "-x"}, 2, "unknown flag -x"},
-		{[]string{"analyze", "-o", "pdf"}, 2, `unknown format "pdf"; known are ecs, html, json, markdown, ocsf, text`},
+		{[]string{"analyze", "-o", "pdf"}, 2, `unknown format "pdf"; known are cef, ecs, html, json, markdown, ocsf, text`},
 		{[]string{"analyze", "--all", "-o", "text"}, 2, "--all needs -o json"},
 		{[]string{"analyze", "/nonexistent/x"}, 1, "/nonexistent/x"},
 		{[]string{"analyze", "-c", "/nonexistent/x"}, 2, "/nonexistent/x"},

@@ -57,6 +57,9 @@ type commands struct {
 	Silence     silenceCommand     `cmd:"" help:"Withhold reports for a while: add, list, expire."`
 	Store       storeCommand       `cmd:"" help:"The log of reports: check, compact, export."`
 
+	Sinks    sinksCommand    `cmd:"" help:"The kinds of sinks: list them, or print an example of one."`
+	TestSink testSinkCommand `cmd:"" help:"Send a test report to one sink of the configuration, and say what the receiver answered."`
+
 	Version versionCommand `cmd:"" help:"Print the version."`
 }
 

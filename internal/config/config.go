@@ -4,7 +4,6 @@ import (
 	"time"
 
 	"github.com/filelessd/filelessd/internal/deliver"
-	"github.com/filelessd/filelessd/internal/listen"
 	"github.com/filelessd/filelessd/internal/match"
 	"github.com/filelessd/filelessd/internal/server"
 	"github.com/filelessd/filelessd/internal/source"
@@ -29,8 +28,8 @@ type Config struct {
 	Grouping deliver.Grouping `yaml:"grouping"`
 	// Match says which alerts are fileless execution.
 	Match match.Config `yaml:"match"`
-	// GRPC is the report service. It is not part of this version.
-	GRPC GRPC `yaml:"grpc"`
+	// GRPC is the report service: other programs read the log of reports through it.
+	GRPC server.GRPCConfig `yaml:"grpc"`
 	// Sources are where alerts come from, by name.
 	Sources map[string]Source `yaml:"sources"`
 	// Sinks are where reports go, by name.
@@ -48,14 +47,6 @@ type Log struct {
 	Level string `yaml:"level"`
 	// Format is json, one object a line, or console, for people.
 	Format string `yaml:"format"`
-}
-
-// GRPC is the configuration of the report service.
-type GRPC struct {
-	// Listen is its address; empty for none.
-	Listen string `yaml:"listen"`
-	// TLS of the listener.
-	TLS listen.TLS `yaml:"tls"`
 }
 
 // Source is a source under its name. Of GRPC, HTTP and File, the one of its type is set.

@@ -39,7 +39,7 @@ func (c *Config) findings() []finding {
 	v.check(!c.HTTP.Reload, path{"http", "reload"}, "reloading over HTTP is not part of this version")
 	v.errors(path{"store"}, c.Store.Validate())
 	v.errors(path{"grouping"}, c.Grouping.Validate())
-	v.check(c.GRPC.Listen == "", path{"grpc", "listen"}, "the report service is not part of this version")
+	v.errors(path{"grpc"}, c.GRPC.Validate())
 	v.check(len(c.Sources) > 0, path{"sources"}, "there are no sources: want at least one")
 	for _, name := range slices.Sorted(maps.Keys(c.Sources)) {
 		v.errors(path{"sources", name}, c.Sources[name].validate())
@@ -151,7 +151,7 @@ func (v *validation) addresses() {
 		path    path
 		address string
 	}
-	listeners := []listener{{path{"http", "listen"}, v.c.HTTP.Listen}}
+	listeners := []listener{{path{"http", "listen"}, v.c.HTTP.Listen}, {path{"grpc", "listen"}, v.c.GRPC.Listen}}
 	for _, name := range slices.Sorted(maps.Keys(v.c.Sources)) {
 		if http := v.c.Sources[name].HTTP; http != nil {
 			listeners = append(listeners, listener{path{"sources", name, "listen"}, http.Listen})

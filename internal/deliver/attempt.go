@@ -122,8 +122,9 @@ func (w *Worker) start(ctx context.Context, items ...*item) {
 // fly runs one delivery on its own goroutine, which stop waits for.
 func (w *Worker) fly(ctx context.Context, rs []*report.Report, end result) {
 	w.flying++
+	threads := w.threads(end)
 	go func() {
-		end.errs = w.deliver(ctx, rs)
+		end.errs = w.deliver(sink.WithThreads(ctx, threads), rs)
 		end.cut = ctx.Err() != nil
 		w.results <- end
 	}()

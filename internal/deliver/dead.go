@@ -57,6 +57,9 @@ func (d *deadLetters) add(l deadLetter) {
 // bury puts a report among the dead letters: as soon as the cursor passes it, if it is in the window.
 func (w *Worker) bury(u Undelivered, i *item) {
 	u.Next = time.Time{}
+	if i != nil {
+		u.Thread = w.threadOf(i)
+	}
 	w.Metrics.count(w.Name, Dead)
 	if i != nil && !i.made {
 		i.dead = &u

@@ -129,6 +129,7 @@ type bench struct {
 	silences *Silences
 	wrap     func(*scriptedSink) sink.Sink // nil for the sink itself
 
+	memory  *Memory // that of the worker
 	worker  *Worker
 	crashed *crashLog // that of the worker, which crash cuts off
 	drain   chan struct{}
@@ -156,11 +157,12 @@ func (b *bench) start() {
 	if b.silences, err = OpenSilences(b.t.Context(), b.log); err != nil {
 		b.t.Fatal(err)
 	}
+	b.memory = new(Memory)
 	b.crashed = &crashLog{memoryLog: b.log}
 	b.worker, err = New(b.t.Context(), Options{
 		Name: "s", Sink: b.target(), Policy: b.policy, When: program, Log: b.crashed, State: b.log,
 		Metrics: NewMetrics(prometheus.NewRegistry()), Logger: zerolog.Nop(),
-		Grouping: b.grouping, Silences: b.silences, Version: "test",
+		Grouping: b.grouping, Silences: b.silences, Version: "test", Memory: b.memory,
 		DeadBytes: b.deadBytes, Dropped: func() { b.dropped++ },
 	})
 	if err != nil {

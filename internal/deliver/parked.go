@@ -29,6 +29,7 @@ type Undelivered struct {
 	Next     time.Time       `json:"next"`  // of a parked one: not before
 	Attempts int             `json:"attempts"`
 	Error    string          `json:"error"`
+	Thread   string          `json:"thread,omitempty"` // see sink.ThreadKey
 	Report   json.RawMessage `json:"report"`
 }
 
@@ -67,6 +68,7 @@ func (w *Worker) follow(i *item) {
 }
 
 func (w *Worker) setAside(i *item, u Undelivered) *parked {
+	u.Thread = w.threadOf(i)
 	p := &parked{Undelivered: u, report: i.report, about: i.about}
 	if !i.made {
 		p.window, i.parked = i, p

@@ -39,7 +39,7 @@ func (w *Worker) settle() {
 
 // unsettled reports whether there is anything to settle.
 func (w *Worker) unsettled() bool {
-	return w.position() != w.settled || len(w.changes)+len(w.outcomes)+len(w.withheld.dirty) > 0 || w.groups.unsaved()
+	return w.position() != w.settled || len(w.changes)+len(w.outcomes)+len(w.withheld.dirty) > 0 || w.groups.unsaved() || w.Memory.unsaved()
 }
 
 // gather takes everything that is to be settled now.
@@ -50,7 +50,7 @@ func (w *Worker) gather() settlement {
 	}
 	s := settlement{
 		Settlement: store.Settlement{
-			UpTo: w.position(), Changes: slices.Concat(w.changes, changes, w.withheld.changes()), Outcomes: w.outcomes,
+			UpTo: w.position(), Changes: slices.Concat(w.changes, changes, w.withheld.changes(), w.Memory.changes()), Outcomes: w.outcomes,
 		},
 		made: w.unsaved, waiters: w.waiters,
 	}

@@ -52,7 +52,9 @@ type Options struct {
 	Expand   func(*report.Report) *report.Report
 	Grouping Grouping
 	Silences *Silences // of all sinks; nil for none
-	Version  string    // of the program, for the reports that a worker makes
+	// Memory is the State that the sink was opened with; nil for none.
+	Memory  *Memory
+	Version string // of the program, for the reports that a worker makes
 	// DeadBytes is how much room the dead letters may take in the log, which never removes them of
 	// itself; beyond, the oldest go. Zero is deadBytes.
 	DeadBytes int
@@ -134,6 +136,9 @@ func New(ctx context.Context, o Options) (*Worker, error) {
 		}
 		w.batch = batch
 	}
+	if w.Memory == nil {
+		w.Memory = new(Memory)
+	}
 	o.Metrics.start(o.Name)
 	w.restore(state)
 	w.publish()
@@ -156,6 +161,8 @@ func (w *Worker) restore(state []store.Change) {
 			err = w.groups.restore(c)
 		case kindSuppressed:
 			err = w.withheld.restore(c, w.Silences)
+		case kindMemory:
+			err = w.Memory.restore(c)
 		case kindMade:
 			made = append(made, c)
 		}
@@ -167,6 +174,7 @@ func (w *Worker) restore(state []store.Change) {
 		w.restoreMade(c)
 	}
 	w.groups.ready()
+	w.Memory.ready()
 	w.dead.inOrder()
 	w.trimDead()
 }

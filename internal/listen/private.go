@@ -43,6 +43,15 @@ func Private(ctx context.Context, path string) (net.Listener, error) {
 	return &privateListener{l, path}, done()
 }
 
+// Unix is Private for a path that others may use too: it leaves a socket alone on which somebody
+// answers.
+func Unix(ctx context.Context, path string) (net.Listener, error) {
+	if c, err := DialPrivate(ctx, path); err == nil {
+		return nil, errors.Join(fmt.Errorf("%s is in use: somebody listens on it", path), c.Close())
+	}
+	return Private(ctx, path)
+}
+
 type privateListener struct {
 	net.Listener
 	path string

@@ -40,7 +40,7 @@ func unstyled(page []byte) []byte {
 
 func TestGolden(t *testing.T) {
 	for name, r := range goldenReports(t) {
-		for format, extension := range map[string]string{"html": ".html", "markdown": ".md", "text": ".txt"} {
+		for format, extension := range map[string]string{"cef": ".cef", "html": ".html", "markdown": ".md", "text": ".txt"} {
 			if format == "html" && !slices.Contains(htmlGoldens, name) {
 				continue
 			}

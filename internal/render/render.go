@@ -8,11 +8,13 @@ import (
 )
 
 // Formats lists the formats that Render knows.
-func Formats() []string { return []string{"ecs", "html", "json", "markdown", "ocsf", "text"} }
+func Formats() []string { return []string{"cef", "ecs", "html", "json", "markdown", "ocsf", "text"} }
 
 // Render writes r in one of Formats.
 func Render(format string, r *report.Report) ([]byte, error) {
 	switch format {
+	case "cef":
+		return CEF(r), nil
 	case "ecs":
 		return ECS(r)
 	case "html":

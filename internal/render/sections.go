@@ -9,33 +9,11 @@ import (
 	"github.com/filelessd/filelessd/pkg/report"
 )
 
-// kindName is how a page of each kind is called.
-func kindName(k report.Kind) string {
-	switch k {
-	case report.KindAlert:
-		return "Alert Analysis Report"
-	case report.KindUpdate:
-		return "Alert Analysis Update"
-	case report.KindSummary:
-		return "Alert Summary Report"
-	case report.KindSuppression:
-		return "Suppression Notice"
-	case report.KindLoss:
-		return "Loss Notice"
-	case report.KindQuiet:
-		return "Silent Source Notice"
-	case report.KindTest:
-		return "Test Message"
-	default:
-		return "Report"
-	}
-}
-
 func title(r *report.Report) []block {
 	if strings.Trim(r.Title, " ") == "" {
-		return []block{heading{level: 1, text: line{words(kindName(r.Kind))}}}
+		return []block{heading{level: 1, text: line{words(r.Kind.Words())}}}
 	}
-	return []block{heading{level: 1, kind: kindName(r.Kind), text: line{words(r.Title)}}}
+	return []block{heading{level: 1, kind: r.Kind.Words(), text: line{words(r.Title)}}}
 }
 
 // facts is the table that a reader in a hurry sees: the verdict first.

@@ -16,23 +16,7 @@ const (
 )
 
 // verdict puts class and confidence into words.
-func verdict(r *report.Report) string {
-	switch r.Verdict {
-	case report.Test:
-		if r.Confidence == report.HighConfidence {
-			return "Probably a test of the sensor. Its owner should confirm it."
-		}
-		return "Perhaps a test of the sensor. Not confirmed."
-	case report.BenignLikely:
-		return "Probably harmless."
-	case report.Suspicious:
-		return "Suspicious."
-	case report.MaliciousLikely:
-		return "Probably malicious."
-	default:
-		return string(r.Verdict)
-	}
-}
+func verdict(r *report.Report) string { return r.Verdict.Words(r.Confidence) }
 
 // toneOf is the tone of a verdict; of a report without one, that of its severity.
 func toneOf(v report.Verdict, s report.Severity) tone {
@@ -54,9 +38,9 @@ func toneOf(v report.Verdict, s report.Severity) tone {
 }
 
 func verdictBanner(r *report.Report) []block {
-	b := banner{tone: toneOf(r.Verdict, r.Severity), kind: kindName(r.Kind), words: line{words(verdict(r))}}
+	b := banner{tone: toneOf(r.Verdict, r.Severity), kind: r.Kind.Words(), words: line{words(verdict(r))}}
 	if r.Verdict == "" {
-		b.words = line{words(kindName(r.Kind))}
+		b.words = line{words(r.Kind.Words())}
 		b.kind = "filelessd"
 	} else {
 		b.notes = append(b.notes, line{words(string(r.Verdict) + ", " + string(r.Confidence) + " confidence")})

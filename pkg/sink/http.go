@@ -31,6 +31,14 @@ func ParseURL(raw Secret) (*url.URL, error) {
 	return u, nil
 }
 
+// CheckURL is ParseURL for a Validate method: its error begins with the key.
+func CheckURL(key string, raw Secret) error {
+	if _, err := ParseURL(raw); err != nil {
+		return fmt.Errorf("%s: %w", key, err)
+	}
+	return nil
+}
+
 // HTTPClient returns a client for a sink that speaks HTTP/1.1: it follows no redirect, takes its proxy
 // from the environment, keeps idle connections for as many deliveries as go at once, and sets no
 // time limit of its own, since each delivery's context has one. The sink's Close ends with the

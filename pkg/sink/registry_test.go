@@ -121,7 +121,7 @@ func TestCheckFormat(t *testing.T) {
 		}
 	}
 	err := sink.CheckFormat("format", "xml")
-	if err == nil || err.Error() != `format: unknown format "xml"; known are ecs, html, json, markdown, ocsf, text` {
+	if err == nil || err.Error() != `format: unknown format "xml"; known are cef, ecs, html, json, markdown, ocsf, text` {
 		t.Errorf("got %v", err)
 	}
 }

@@ -24,6 +24,9 @@ import (
 func CheckResponse(resp *http.Response) error {
 	excerpt := readBody(resp)
 	if resp.StatusCode/100 == 2 {
+		if wanted(resp) {
+			Answered(resp.Request.Context(), statusText(resp, excerpt))
+		}
 		return nil
 	}
 	err := responseError(resp, excerpt)
@@ -38,12 +41,20 @@ func CheckResponse(resp *http.Response) error {
 	}
 }
 
-func responseError(resp *http.Response, excerpt string) error {
+// wanted reports whether somebody wants to see an answer that says that all is well.
+func wanted(resp *http.Response) bool { return resp.Request != nil && listens(resp.Request.Context()) }
+
+func statusText(resp *http.Response, excerpt string) string {
 	// Not resp.Status: its text is the receiver's.
-	text := strings.TrimSpace("answered " + strconv.Itoa(resp.StatusCode) + " " + http.StatusText(resp.StatusCode))
+	text := strings.TrimSpace(strconv.Itoa(resp.StatusCode) + " " + http.StatusText(resp.StatusCode))
 	if excerpt != "" {
 		text += ": " + strconv.Quote(excerpt)
 	}
+	return text
+}
+
+func responseError(resp *http.Response, excerpt string) error {
+	text := "answered " + statusText(resp, excerpt)
 	if resp.Request == nil {
 		return errors.New(text)
 	}
@@ -56,8 +67,8 @@ const (
 	drainTime   = 1 * time.Second // for both: the status is known, and a new connection costs less
 )
 
-// readBody drains and closes the body. It returns the beginning as one line unless the status says
-// that all is well.
+// readBody drains and closes the body. It returns the beginning as one line, unless the status says
+// that all is well and nobody wants to see it.
 func readBody(resp *http.Response) string {
 	defer resp.Body.Close()
 	switch {
@@ -68,7 +79,7 @@ func readBody(resp *http.Response) string {
 	}
 	stop := time.AfterFunc(drainTime, func() { resp.Body.Close() })
 	defer stop.Stop()
-	if resp.StatusCode/100 == 2 {
+	if resp.StatusCode/100 == 2 && !wanted(resp) {
 		_, _ = io.CopyN(io.Discard, resp.Body, drainSize)
 		return ""
 	}

@@ -72,10 +72,12 @@ type Env struct {
 	// Version is the program's, for a User-Agent and the like; empty if it has none.
 	Version string
 	// Render writes r in one of Formats: json is the line that report.Marshal returns, ecs and ocsf are
-	// such lines by the Elastic Common Schema and the Open Cybersecurity Schema Framework; html, markdown
-	// and text end with a newline. What came from an alert is escaped for its place.
+	// such lines by the Elastic Common Schema and the Open Cybersecurity Schema Framework, cef is one of
+	// the Common Event Format; html, markdown and text end with a newline. What came from an alert is escaped for its place.
 	Render func(format string, r *report.Report) ([]byte, error)
 	// Stdout is the program's standard output. Each Write is one whole report, and writes do not
 	// mix: the writer locks.
 	Stdout io.Writer
+	// State is what the sink remembers across restarts; never nil. It is empty until the first Deliver.
+	State State
 }

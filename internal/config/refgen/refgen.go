@@ -6,51 +6,78 @@ package refgen
 //go:generate go test -run TestGenerated -update .
 
 import (
-	"encoding"
-	"fmt"
+	"encoding/json"
 	"reflect"
-	"regexp"
-	"strconv"
 	"strings"
-	"time"
 
 	"github.com/filelessd/filelessd/internal/config"
+	"github.com/filelessd/filelessd/internal/config/reference"
 	"github.com/filelessd/filelessd/internal/deliver"
 	"github.com/filelessd/filelessd/pkg/sink"
 )
 
-const head = `# Every key of the configuration with its default, and one source or sink of each type.
-#
-# A configuration needs sources and sinks, and of the other keys only those that differ. In a value
-# ${NAME} is an environment variable, ${file:/path} what a file holds, and $$ a dollar; inside of { }
-# and [ ] such a value stands in quotes.
-#
-# Generated from the code by go generate ./internal/config/refgen; do not edit.
-
-`
-
 // Reference returns a configuration file that names every key. root is the directory of the module,
 // sinks the kinds of sinks to show.
 func Reference(root string, sinks *sink.Registry) (string, error) {
-	w := &writer{comments: comments{root: root, files: map[string]map[string]string{}}}
-	w.text.WriteString(head)
-	whole := reflect.ValueOf(config.Default()).Elem()
-	for _, k := range config.Keys(whole.Type()) {
-		switch k.Name {
-		case "sources":
-			w.sources(whole.Type(), k)
-		case "sinks":
-			w.sinks(whole.Type(), k, sinks)
-		default:
-			w.key(0, whole.Type(), k, whole.FieldByIndex(k.Index), k.Name)
-			w.text.WriteByte('\n')
-		}
-	}
-	return w.text.String(), w.comments.err
+	notes, err := collect(root, sinks)
+	return notes.Whole(sinks), err
 }
 
-// examples are values of keys that have no default, by type and key; of an element of a list, the
-// list's key stands for the type.
+// Notes returns what the program knows of the keys' comments, in JSON.
+func Notes(root string, sinks *sink.Registry) (string, error) {
+	notes, err := collect(root, sinks)
+	if err != nil {
+		return "", err
+	}
+	text, err := json.MarshalIndent(notes, "", " ")
+	return string(text) + "\n", err
+}
+
+// collect finds the comments of all keys.
+func collect(root string, sinks *sink.Registry) (*reference.Notes, error) {
+	c := &collector{
+		comments: comments{root: root, files: map[string]map[string]string{}},
+		notes:    &reference.Notes{Comments: map[string]string{}, Examples: examples()},
+	}
+	c.add(reflect.TypeFor[config.Config]())
+	for _, s := range config.SourceTypes() {
+		c.add(reflect.TypeOf(s.Default()))
+	}
+	c.add(reflect.TypeFor[deliver.Policy]())
+	for _, kind := range sinks.Kinds() {
+		c.add(reflect.TypeOf(kind.Default()))
+	}
+	return c.notes, c.comments.err
+}
+
+type collector struct {
+	comments comments
+	notes    *reference.Notes
+}
+
+// add takes the comments of the keys of t, if it has any, and of what is in it.
+func (c *collector) add(t reflect.Type) {
+	switch t.Kind() {
+	case reflect.Pointer, reflect.Slice, reflect.Map:
+		c.add(t.Elem())
+	case reflect.Struct:
+		if !strings.HasPrefix(t.PkgPath(), module+"/") {
+			return
+		}
+		for _, k := range config.Keys(t) {
+			if text := c.comments.of(t, k); text != "" {
+				c.notes.Comments[reference.NameOf(t, k)] = text
+			}
+			if k.Name != "sinks" && k.Name != "sources" { // their elements differ by type
+				c.add(k.Field.Type)
+			}
+		}
+	default:
+	}
+}
+
+// examples are values of keys that have no default and no tag `example`, by type and key; of an element
+// of a list, the list's key stands for the type.
 func examples() map[string]string {
 	return map[string]string{
 		"webhook.url":        "https://soc.example/hook",
@@ -67,153 +94,4 @@ func examples() map[string]string {
 		"allow.reason":       "the runtime copies itself into memory (CVE-2019-5736)",
 		"allow.expires":      "2027-01-31",
 	}
-}
-
-// writer writes YAML.
-type writer struct {
-	text     strings.Builder
-	comments comments
-}
-
-func (w *writer) line(indent int, format string, args ...any) {
-	w.text.WriteString(strings.Repeat("  ", indent) + fmt.Sprintf(format, args...) + "\n")
-}
-
-// comment writes the comment of a key, wrapped.
-func (w *writer) comment(indent int, t reflect.Type, k config.Key) {
-	for _, line := range wrap(w.comments.of(t, k), 96-2*indent) {
-		w.line(indent, "# %s", line)
-	}
-}
-
-// key writes a key with its value; name is what its examples are filed under.
-func (w *writer) key(indent int, t reflect.Type, k config.Key, v reflect.Value, name string) {
-	w.comment(indent, t, k)
-	switch {
-	case isScalar(v):
-		value, example := scalar(v), examples()[name]
-		if example != "" && value == `""` {
-			w.line(indent, "%s: %s # an example: there is no default", k.Name, quote(example))
-			return
-		}
-		w.line(indent, "%s: %s", k.Name, value)
-	case v.Kind() == reflect.Struct:
-		w.line(indent, "%s:", k.Name)
-		for _, inner := range config.Keys(v.Type()) {
-			w.key(indent+1, v.Type(), inner, v.FieldByIndex(inner.Index), name+"."+inner.Name)
-		}
-	case v.Kind() == reflect.Slice && v.Type().Elem().Kind() == reflect.Struct:
-		w.line(indent, "%s: []", k.Name)
-		w.element(indent, v.Type().Elem(), k.Name)
-	case v.Kind() == reflect.Slice:
-		w.line(indent, "%s: []", k.Name)
-	default:
-		w.line(indent, "%s: {}", k.Name)
-	}
-}
-
-// element writes what an element of a list looks like, as a comment.
-func (w *writer) element(indent int, t reflect.Type, name string) {
-	inner := &writer{comments: w.comments}
-	for _, k := range config.Keys(t) {
-		note := ""
-		if text := w.comments.of(t, k); text != "" {
-			note = " # " + text
-		}
-		inner.line(0, "%s: %s%s", k.Name, quote(examples()[name+"."+k.Name]), note)
-	}
-	begin := "- "
-	for _, line := range strings.Split(strings.TrimSuffix(inner.text.String(), "\n"), "\n") {
-		w.line(indent, "# %s%s", begin, line)
-		begin = "  "
-	}
-}
-
-func (w *writer) sources(t reflect.Type, k config.Key) {
-	w.comment(0, t, k)
-	w.line(0, "%s:", k.Name)
-	for _, s := range config.SourceTypes() {
-		w.line(1, "# %s", s.Summary)
-		w.line(1, "%s:", s.Name)
-		w.line(2, "type: %s", s.Name)
-		w.structure(2, reflect.ValueOf(s.Default()), s.Name)
-	}
-	w.text.WriteByte('\n')
-}
-
-func (w *writer) sinks(t reflect.Type, k config.Key, sinks *sink.Registry) {
-	w.comment(0, t, k)
-	w.line(0, "%s:", k.Name)
-	for i, kind := range sinks.Kinds() {
-		w.line(1, "# %s: %s", kind.Name, kind.Summary)
-		w.line(1, "%s:", kind.Name)
-		w.line(2, "type: %s", kind.Name)
-		if i == 0 {
-			w.line(2, "# The keys of every sink:")
-			w.structure(2, reflect.ValueOf(deliver.DefaultPolicy()), "")
-			w.line(2, "# The keys of %s:", kind.Name)
-		}
-		w.structure(2, reflect.ValueOf(kind.Default()), kind.Name)
-	}
-}
-
-func (w *writer) structure(indent int, v reflect.Value, name string) {
-	for v.Kind() == reflect.Pointer {
-		v = v.Elem()
-	}
-	for _, k := range config.Keys(v.Type()) {
-		w.key(indent, v.Type(), k, v.FieldByIndex(k.Index), name+"."+k.Name)
-	}
-}
-
-// isScalar reports whether v is written as one text.
-func isScalar(v reflect.Value) bool {
-	if _, ok := v.Interface().(encoding.TextMarshaler); ok {
-		return true
-	}
-	switch v.Kind() {
-	case reflect.Struct, reflect.Slice, reflect.Map, reflect.Pointer, reflect.Interface:
-		return false
-	default:
-		return true
-	}
-}
-
-// scalar writes v as a configuration has it.
-func scalar(v reflect.Value) string {
-	switch x := v.Interface().(type) {
-	case time.Duration:
-		text := strings.TrimSuffix(x.String(), "0s")
-		if strings.HasSuffix(text, "m") && strings.Contains(text, "h") {
-			text = strings.TrimSuffix(text, "0m")
-		}
-		if text == "" || !strings.ContainsAny(text[len(text)-1:], "hms") {
-			text = x.String()
-		}
-		return text
-	case sink.Secret:
-		return quote(string(x)) // of a default
-	case encoding.TextMarshaler:
-		text, err := x.MarshalText()
-		if err != nil {
-			return quote(err.Error())
-		}
-		return quote(string(text))
-	}
-	if v.Kind() == reflect.String {
-		return quote(v.String())
-	}
-	return fmt.Sprint(v.Interface())
-}
-
-var needsNoQuotes = regexp.MustCompile(`^[A-Za-z0-9/][A-Za-z0-9/_.:@-]*$`)
-
-func quote(text string) string {
-	if needsNoQuotes.MatchString(text) && text != "true" && text != "false" && text != "null" {
-		return text
-	}
-	if strings.Contains(text, `"`) && !strings.ContainsAny(text, "'\\\n") {
-		return "'" + text + "'"
-	}
-	return strconv.Quote(text)
 }

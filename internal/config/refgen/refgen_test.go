@@ -6,6 +6,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"reflect"
 	"regexp"
 	"slices"
 	"strings"
@@ -16,10 +17,10 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/filelessd/filelessd/internal/config"
+	"github.com/filelessd/filelessd/internal/config/reference"
+	"github.com/filelessd/filelessd/internal/deliver"
 	"github.com/filelessd/filelessd/internal/knowledge"
-	"github.com/filelessd/filelessd/internal/sinks/file"
-	"github.com/filelessd/filelessd/internal/sinks/stdout"
-	"github.com/filelessd/filelessd/internal/sinks/webhook"
+	"github.com/filelessd/filelessd/internal/sinks"
 	"github.com/filelessd/filelessd/pkg/sink"
 )
 
@@ -27,24 +28,19 @@ var update = flag.Bool("update", false, "write the files")
 
 const root = "../../.."
 
-func registry() *sink.Registry {
-	r := new(sink.Registry)
-	sink.Register(r, file.Kind)
-	sink.Register(r, stdout.Kind)
-	sink.Register(r, webhook.Kind)
-	return r
-}
+func registry() *sink.Registry { return sinks.Builtin() }
 
-// TestGenerated fails when a file in examples is stale.
+// TestGenerated fails when a generated file is stale.
 func TestGenerated(t *testing.T) {
 	for name, generate := range map[string]func(string, *sink.Registry) (string, error){
-		"reference.yaml": Reference, "config.schema.json": Schema,
+		"examples/reference.yaml": Reference, "examples/config.schema.json": Schema,
+		"internal/config/reference/notes.json": Notes,
 	} {
 		got, err := generate(root, registry())
 		if err != nil {
 			t.Fatal(err)
 		}
-		path := filepath.Join(root, "examples", name)
+		path := filepath.Join(root, name)
 		if *update {
 			if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 				t.Fatal(err)
@@ -58,7 +54,7 @@ func TestGenerated(t *testing.T) {
 			t.Fatal(err)
 		}
 		if diff := cmp.Diff(string(want), got); diff != "" {
-			t.Errorf("examples/%s is stale: run go generate ./internal/config/refgen\n%s", name, diff)
+			t.Errorf("%s is stale: run go generate ./internal/config/refgen\n%s", name, diff)
 		}
 	}
 }
@@ -138,6 +134,38 @@ func TestReferenceAndSchemaAgree(t *testing.T) {
 		t.Fatal(err)
 	}
 	agree(t, "", schema, value)
+}
+
+// TestEveryKeyOfASink has a comment, or the comment of a key beside it names it.
+func TestEveryKeyOfASink(t *testing.T) {
+	notes, err := collect(root, registry())
+	if err != nil {
+		t.Fatal(err)
+	}
+	explained(t, notes, "every sink", reflect.TypeFor[deliver.Policy]())
+	for _, kind := range registry().Kinds() {
+		explained(t, notes, kind.Name, reflect.TypeOf(kind.Default()))
+	}
+}
+
+func explained(t *testing.T, notes *reference.Notes, path string, structure reflect.Type) {
+	t.Helper()
+	for structure.Kind() == reflect.Pointer {
+		structure = structure.Elem()
+	}
+	beside := ""
+	for _, k := range config.Keys(structure) {
+		beside += notes.Comments[reference.NameOf(structure, k)] + " "
+	}
+	for _, k := range config.Keys(structure) {
+		named := regexp.MustCompile(`\b` + k.Name + `\b`).MatchString(beside)
+		switch {
+		case reference.IsSection(k.Field.Type):
+			explained(t, notes, path+"."+k.Name, k.Field.Type)
+		case notes.Comments[reference.NameOf(structure, k)] == "" && !named:
+			t.Errorf("%s.%s: nothing says what it does: give its field a comment", path, k.Name)
+		}
+	}
 }
 
 // commonKeys stand in the reference once, at the first sink.

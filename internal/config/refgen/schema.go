@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/filelessd/filelessd/internal/config"
+	"github.com/filelessd/filelessd/internal/config/reference"
 	"github.com/filelessd/filelessd/internal/deliver"
 	"github.com/filelessd/filelessd/pkg/sink"
 )
@@ -113,13 +114,13 @@ func scalarSchema(v reflect.Value) object {
 	}
 	switch v.Interface().(type) {
 	case time.Duration:
-		return orReference(object{"type": "string", "pattern": `^([0-9.]+(ns|us|µs|ms|s|m|h))+$`}, scalar(v))
+		return orReference(object{"type": "string", "pattern": `^([0-9.]+(ns|us|µs|ms|s|m|h))+$`}, reference.Scalar(v))
 	case time.Time:
 		return orReference(object{"type": "string", "pattern": `^[0-9]{4}-[0-9]{2}-[0-9]{2}(T.*)?$`}, nil)
 	case sink.Secret:
 		return object{"type": "string"}
 	case encoding.TextMarshaler:
-		return orReference(object{"type": []string{"string", "integer"}}, scalar(v))
+		return orReference(object{"type": []string{"string", "integer"}}, reference.Scalar(v))
 	}
 	switch {
 	case v.Kind() == reflect.String:

@@ -1,6 +1,7 @@
 package file
 
 import (
+	"bytes"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -15,8 +16,8 @@ import (
 	"github.com/filelessd/filelessd/pkg/sink"
 )
 
-// renderer is sink.Env.Render.
-type renderer = func(format string, r *report.Report) ([]byte, error)
+// renderer is what sink.Output makes.
+type renderer = func(*report.Report) ([]byte, error)
 
 // directory writes each report to a file of its own.
 type directory struct {
@@ -24,10 +25,15 @@ type directory struct {
 	render           renderer
 }
 
-func openDir(c Config, render renderer) (*directory, error) {
+func openDir(c Config, env sink.Env) (*directory, error) {
+	render, err := c.Render(env)
+	if err != nil {
+		return nil, err
+	}
 	d := &directory{dir: c.Dir, format: c.Format, render: render}
 	d.ext = map[string]string{
-		"ecs": ".json", "html": ".html", "json": ".json", "markdown": ".md", "ocsf": ".json", "text": ".txt",
+		"cef": ".cef", "ecs": ".json", "html": ".html", "json": ".json", "markdown": ".md", "ocsf": ".json",
+		"template": ".txt", "text": ".txt",
 	}[c.Format]
 	if err := os.MkdirAll(c.Dir, dirMode); err != nil {
 		return nil, fmt.Errorf("dir: %w", err)
@@ -48,11 +54,11 @@ func (d *directory) Deliver(ctx context.Context, r *report.Report) error {
 	if !isName(r.ID) {
 		return sink.Permanent(fmt.Errorf("the id %q can not be a file name", r.ID))
 	}
-	text, err := d.render(d.format, r)
+	text, err := d.render(r)
 	if err != nil {
 		return sink.Permanent(fmt.Errorf("render as %s: %w", d.format, err))
 	}
-	if sink.OneLine(d.format) {
+	if sink.OneLine(d.format) || d.format == sink.FormatTemplate && !bytes.HasSuffix(text, []byte("\n")) {
 		text = append(text, '\n')
 	}
 	if err := ctx.Err(); err != nil {

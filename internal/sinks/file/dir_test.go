@@ -20,7 +20,7 @@ import (
 func openTestDir(t *testing.T, format string) (s sink.Sink, dir string) {
 	t.Helper()
 	dir = filepath.Join(t.TempDir(), "deep", "reports")
-	s, err := Kind.Open(t.Context(), Config{Dir: dir, Format: format}, sinktest.Env())
+	s, err := Kind.Open(t.Context(), Config{Dir: dir, Output: sink.Output{Format: format}}, sinktest.Env())
 	must(t, err)
 	return s, dir
 }
@@ -95,7 +95,7 @@ func TestDirSweepsWhatACrashLeft(t *testing.T) {
 		must(t, os.WriteFile(path, []byte("{half"), 0o600))
 		must(t, os.Chtimes(path, at, at))
 	}
-	_, err := Kind.Open(t.Context(), Config{Dir: dir, Format: "json"}, sinktest.Env())
+	_, err := Kind.Open(t.Context(), Config{Dir: dir, Output: sink.Output{Format: "json"}}, sinktest.Env())
 	must(t, err)
 	want := []string{".filelessd-2.tmp", ".other-1.tmp", "report.json"}
 	if diff := cmp.Diff(want, list(t, dir)); diff != "" {
@@ -134,7 +134,7 @@ func TestDirOpenFindsMistakes(t *testing.T) {
 	occupied := filepath.Join(t.TempDir(), "file")
 	must(t, os.WriteFile(occupied, nil, 0o600))
 	for _, dir := range []string{occupied, filepath.Join(occupied, "below"), "/proc/filelessd"} {
-		_, err := Kind.Open(t.Context(), Config{Dir: dir, Format: "json"}, sinktest.Env())
+		_, err := Kind.Open(t.Context(), Config{Dir: dir, Output: sink.Output{Format: "json"}}, sinktest.Env())
 		if err == nil || !strings.HasPrefix(err.Error(), "dir: ") {
 			t.Errorf("%s: %v", dir, err)
 		}
@@ -144,7 +144,7 @@ func TestDirOpenFindsMistakes(t *testing.T) {
 	}
 	locked := t.TempDir()
 	must(t, os.Chmod(locked, 0o500))
-	if _, err := Kind.Open(t.Context(), Config{Dir: locked, Format: "json"}, sinktest.Env()); !errors.Is(err, os.ErrPermission) {
+	if _, err := Kind.Open(t.Context(), Config{Dir: locked, Output: sink.Output{Format: "json"}}, sinktest.Env()); !errors.Is(err, os.ErrPermission) {
 		t.Errorf("got %v", err)
 	}
 }
@@ -152,7 +152,7 @@ func TestDirOpenFindsMistakes(t *testing.T) {
 func TestDirReportThatCanNotBeRenderedIsFinal(t *testing.T) {
 	env := sinktest.Env()
 	env.Render = func(string, *report.Report) ([]byte, error) { return nil, errors.New("no") }
-	s, err := Kind.Open(context.Background(), Config{Dir: t.TempDir(), Format: "json"}, env)
+	s, err := Kind.Open(context.Background(), Config{Dir: t.TempDir(), Output: sink.Output{Format: "json"}}, env)
 	must(t, err)
 	if err := s.Deliver(t.Context(), sinktest.Ordinary()); !sink.IsPermanent(err) {
 		t.Errorf("got %v", err)

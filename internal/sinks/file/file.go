@@ -16,7 +16,7 @@ var Kind = sink.Kind[Config]{
 	Name:    "file",
 	Summary: "keeps reports in files: one each, or as lines of JSON",
 	Default: func() Config {
-		return Config{Format: "json", Rotate: Rotate{MaxBytes: 100 << 20, Keep: 10}}
+		return Config{Output: sink.Output{Format: "json"}, Rotate: Rotate{MaxBytes: 100 << 20, Keep: 10}}
 	},
 	Open: open,
 }
@@ -25,11 +25,10 @@ var Kind = sink.Kind[Config]{
 type Config struct {
 	// Dir is a directory that gets a file for each report, named by the report's id.
 	Dir string `yaml:"dir"`
-	// Path is a file that gets a line of JSON for each report.
-	Path string `yaml:"path"`
-	// Format of the files in Dir: ecs, html, json, markdown, ocsf or text; of the lines at Path: json, ecs
-	// or ocsf.
-	Format string `yaml:"format"`
+	// Path is a file that gets a line for each report, which format says how to write: json, ecs, ocsf,
+	// cef, or template, whose newlines become blanks.
+	Path        string `yaml:"path"`
+	sink.Output `yaml:",inline"`
 	// Rotate is when the file at Path is put aside.
 	Rotate Rotate `yaml:"rotate"`
 }
@@ -54,10 +53,10 @@ func (c Config) Validate() error {
 	if (c.Dir == "") == (c.Path == "") {
 		errs = append(errs, errors.New("dir: want exactly one of dir and path"))
 	}
-	if err := sink.CheckFormat("format", c.Format); err != nil {
+	if err := c.Output.Validate(); err != nil {
 		errs = append(errs, err)
-	} else if c.Path != "" && !sink.OneLine(c.Format) {
-		errs = append(errs, fmt.Errorf("format: %s goes with dir; the lines at path are json, ecs or ocsf", c.Format))
+	} else if c.Path != "" && !c.OneLine() && c.Format != sink.FormatTemplate {
+		errs = append(errs, fmt.Errorf("format: %s goes with dir; the lines at path are json, ecs, ocsf, cef or template", c.Format))
 	}
 	if c.Rotate.MaxBytes != 0 && c.Rotate.MaxBytes < minRotate {
 		errs = append(errs, fmt.Errorf("rotate.max_bytes: want 0 or at least %s, got %s", Size(minRotate), c.Rotate.MaxBytes))
@@ -72,9 +71,9 @@ func (c Config) Validate() error {
 // stops the start.
 func open(_ context.Context, c Config, env sink.Env) (sink.Sink, error) {
 	if c.Dir != "" {
-		return openDir(c, env.Render)
+		return openDir(c, env)
 	}
-	return openLines(c, env.Render, openAppend)
+	return openLines(c, env, openAppend)
 }
 
 const (

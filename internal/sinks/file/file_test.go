@@ -114,7 +114,7 @@ func TestLinesConformance(t *testing.T) {
 		path := filepath.Join(parent, "reports.jsonl")
 		return sinktest.Harness{
 			Open: func() (sink.Sink, error) {
-				return openLines(Config{Path: path, Format: "json", Rotate: Kind.Default().Rotate}, sinktest.Env().Render, d.openAt)
+				return openLines(Config{Path: path, Output: sink.Output{Format: "json"}, Rotate: Kind.Default().Rotate}, sinktest.Env(), d.openAt)
 			},
 			Received: func() (all [][]byte) {
 				for line := range strings.Lines(read(t, path)) {
@@ -139,7 +139,7 @@ func TestLinesConformance(t *testing.T) {
 
 func TestDirConformance(t *testing.T) {
 	for format, inert := range map[string]func(r *report.Report, received []byte) error{
-		"ecs": sinktest.CheckText, "ocsf": sinktest.CheckText, "html": sinktest.CheckText, "json": sinktest.CheckJSON, "markdown": sinktest.CheckText, "text": sinktest.CheckText,
+		"cef": sinktest.CheckText, "ecs": sinktest.CheckText, "ocsf": sinktest.CheckText, "html": sinktest.CheckText, "json": sinktest.CheckJSON, "markdown": sinktest.CheckText, "text": sinktest.CheckText,
 	} {
 		t.Run(format, func(t *testing.T) {
 			sinktest.Run(t, func(t *testing.T) sinktest.Harness {
@@ -147,7 +147,7 @@ func TestDirConformance(t *testing.T) {
 				away := dir + ".away"
 				return sinktest.Harness{
 					Open: func() (sink.Sink, error) {
-						return Kind.Open(context.Background(), Config{Dir: dir, Format: format}, sinktest.Env())
+						return Kind.Open(context.Background(), Config{Dir: dir, Output: sink.Output{Format: format}}, sinktest.Env())
 					},
 					Received: func() (all [][]byte) {
 						for _, name := range list(t, dir) {
@@ -188,13 +188,13 @@ func TestConfig(t *testing.T) {
 		{"rotation by others", "{path: /reports.jsonl, rotate: {max_bytes: 0}}", ""},
 		{"neither", "format: json", "dir: want exactly one of dir and path"},
 		{"both", "{dir: /a, path: /b}", "dir: want exactly one of dir and path"},
-		{"unknown format", "{dir: /a, format: xml}", `format: unknown format "xml"; known are ecs, html, json, markdown, ocsf, text`},
-		{"lines of text", "{path: /a, format: text}", "format: text goes with dir; the lines at path are json, ecs or ocsf"},
+		{"unknown format", "{dir: /a, format: xml}", `format: unknown format "xml"; known are cef, ecs, html, json, markdown, ocsf, text, template`},
+		{"lines of text", "{path: /a, format: text}", "format: text goes with dir; the lines at path are json, ecs, ocsf, cef or template"},
 		{"small", "{path: /a, rotate: {max_bytes: 1KiB}}", "rotate.max_bytes: want 0 or at least 64KiB, got 1KiB"},
 		{"keeps none", "{path: /a, rotate: {keep: 0}}", "rotate.keep: want 1 to 1000, got 0"},
 		{
 			"all at once", "{format: xml, rotate: {max_bytes: 1, keep: 1001}}",
-			"dir: want exactly one of dir and path\n" + `format: unknown format "xml"; known are ecs, html, json, markdown, ocsf, text` +
+			"dir: want exactly one of dir and path\n" + `format: unknown format "xml"; known are cef, ecs, html, json, markdown, ocsf, text, template` +
 				"\nrotate.max_bytes: want 0 or at least 64KiB, got 1\nrotate.keep: want 1 to 1000, got 1001",
 		},
 	}

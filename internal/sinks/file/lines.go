@@ -57,7 +57,11 @@ func openAppend(path string) (appendFile, error) {
 	return os.OpenFile(path, os.O_RDWR|os.O_APPEND|os.O_CREATE, fileMode)
 }
 
-func openLines(c Config, render renderer, openAt func(path string) (appendFile, error)) (*lines, error) {
+func openLines(c Config, env sink.Env, openAt func(path string) (appendFile, error)) (*lines, error) {
+	render, err := c.Line(env)
+	if err != nil {
+		return nil, err
+	}
 	l := &lines{
 		path: c.Path, format: c.Format, render: render, rotate: c.Rotate, openAt: openAt,
 		in: make(chan entry), quit: make(chan struct{}), stopped: make(chan struct{}),
@@ -75,7 +79,7 @@ func openLines(c Config, render renderer, openAt func(path string) (appendFile, 
 
 // Deliver returns once the line is on disk. If ctx ends first, the line may still get there.
 func (l *lines) Deliver(ctx context.Context, r *report.Report) error {
-	line, err := l.render(l.format, r)
+	line, err := l.render(r)
 	if err != nil {
 		return sink.Permanent(fmt.Errorf("render as %s: %w", l.format, err))
 	}

@@ -24,7 +24,7 @@ import (
 
 func openTestLines(t *testing.T, d *disk, path string, rotate Rotate) *lines {
 	t.Helper()
-	l, err := openLines(Config{Path: path, Format: "json", Rotate: rotate}, sinktest.Env().Render, d.openAt)
+	l, err := openLines(Config{Path: path, Output: sink.Output{Format: "json"}, Rotate: rotate}, sinktest.Env(), d.openAt)
 	must(t, err)
 	t.Cleanup(func() {
 		must(t, l.Close())
@@ -284,9 +284,33 @@ func TestLinesOpenFindsMistakes(t *testing.T) {
 		dir: "is a directory", filepath.Join(occupied, "below"): "not a directory", fifo: "not a regular file",
 		"/dev/null": "not a regular file",
 	} {
-		_, err := Kind.Open(t.Context(), Config{Path: path, Format: "json"}, sinktest.Env())
+		_, err := Kind.Open(t.Context(), Config{Path: path, Output: sink.Output{Format: "json"}}, sinktest.Env())
 		if err == nil || !strings.HasPrefix(err.Error(), "path: ") || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: got %v, want %s", path, err, want)
 		}
+	}
+}
+
+// TestTemplateLines: a template of several lines makes one line of the file.
+func TestTemplateLines(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "reports.log")
+	c := Config{Path: path, Output: sink.Output{Format: sink.FormatTemplate, Template: "{{.Kind}}\n{{.ID}}\n"}, Rotate: Kind.Default().Rotate}
+	if err := c.Validate(); err != nil {
+		t.Fatal(err)
+	}
+	s, err := Kind.Open(t.Context(), c, sinktest.Env())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range []*report.Report{sinktest.Loss(), sinktest.Hostile()} {
+		if err := s.Deliver(t.Context(), r); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if got, want := read(t, path), "loss "+sinktest.Loss().ID+"\nalert "+sinktest.Hostile().ID+"\n"; got != want {
+		t.Errorf("%q, want %q", got, want)
 	}
 }

@@ -15,26 +15,29 @@ import (
 var Kind = sink.Kind[Config]{
 	Name:    "stdout",
 	Summary: "writes reports to standard output",
-	Default: func() Config { return Config{Format: "markdown"} },
+	Default: func() Config { return Config{Output: sink.Output{Format: "markdown"}} },
 	Open:    open,
 }
 
 // Config is the configuration of a sink of type stdout.
 type Config struct {
-	// Format of a report: markdown, text, html, or as one line of JSON a report json, ecs or ocsf.
-	Format string `yaml:"format"`
+	sink.Output `yaml:",inline"`
 }
 
 // Validate says what is wrong with c.
-func (c Config) Validate() error { return sink.CheckFormat("format", c.Format) }
+func (c Config) Validate() error { return c.Output.Validate() }
 
 func open(_ context.Context, c Config, env sink.Env) (sink.Sink, error) {
-	return &stdout{format: c.Format, render: env.Render, w: env.Stdout, turn: make(chan struct{}, 1)}, nil
+	render, err := c.Render(env)
+	if err != nil {
+		return nil, err
+	}
+	return &stdout{format: c.Format, render: render, w: env.Stdout, turn: make(chan struct{}, 1)}, nil
 }
 
 type stdout struct {
 	format string
-	render func(format string, r *report.Report) ([]byte, error)
+	render func(*report.Report) ([]byte, error)
 	w      io.Writer
 	turn   chan struct{} // full while a write is under way
 	torn   bool          // the latest write ended in the middle; belongs to whoever has the turn
@@ -45,7 +48,7 @@ type stdout struct {
 // Nothing can take back a write that the reader of a pipe holds up. When ctx ends first, Deliver
 // returns, and the write keeps its turn, so that no other report gets between its bytes.
 func (s *stdout) Deliver(ctx context.Context, r *report.Report) error {
-	text, err := s.render(s.format, r)
+	text, err := s.render(r)
 	if err != nil {
 		return sink.Permanent(fmt.Errorf("render as %s: %w", s.format, err))
 	}

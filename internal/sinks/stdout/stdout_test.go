@@ -89,7 +89,7 @@ func (w *terminal) hold() (<-chan struct{}, func()) {
 func openOn(w *terminal, format string) (sink.Sink, error) {
 	env := sinktest.Env()
 	env.Stdout = w
-	return Kind.Open(context.Background(), Config{Format: format}, env)
+	return Kind.Open(context.Background(), Config{Output: sink.Output{Format: format}}, env)
 }
 
 func TestConformance(t *testing.T) {
@@ -131,7 +131,7 @@ func TestForms(t *testing.T) {
 	}
 	for format, want := range tests {
 		w := newTerminal()
-		s, err := Kind.Open(t.Context(), Config{Format: format}, sink.Env{
+		s, err := Kind.Open(t.Context(), Config{Output: sink.Output{Format: format}}, sink.Env{
 			Stdout: w,
 			Render: func(format string, r *report.Report) ([]byte, error) {
 				return []byte("<" + format + " " + r.ID + ">\n"), nil
@@ -244,7 +244,7 @@ func TestConfig(t *testing.T) {
 	if err := Kind.Default().Validate(); err != nil {
 		t.Error(err)
 	}
-	if err := (Config{Format: "xml"}).Validate(); err == nil {
+	if err := (Config{Output: sink.Output{Format: "xml"}}).Validate(); err == nil {
 		t.Error("xml is valid")
 	}
 }

@@ -1,5 +1,6 @@
 // Command protogen writes the Go code of .proto files next to them. It is protoc and protoc-gen-go
-// in one program, so that generating takes nothing but Go and the versions in go.mod:
+// in one program, and runs protoc-gen-go-grpc, which is no library, for the services: so generating
+// takes nothing but Go and the versions in go.mod:
 //
 //	protogen ROOT FILE...
 //
@@ -7,10 +8,12 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 
 	"github.com/bufbuild/protocompile"
@@ -39,11 +42,16 @@ func run(ctx context.Context, root string, files []string) error {
 	if err != nil {
 		return err
 	}
-	generated, err := generate(compiled, files)
+	req := request(compiled, files)
+	generated, err := generate(req)
 	if err != nil {
 		return err
 	}
-	for _, f := range generated {
+	services, err := generateServices(ctx, req)
+	if err != nil {
+		return err
+	}
+	for _, f := range append(generated, services...) {
 		path := filepath.Join(root, filepath.FromSlash(f.GetName()))
 		//nolint:gosec // source code, no secret
 		if err := os.WriteFile(path, []byte(f.GetContent()), 0o644); err != nil {
@@ -63,8 +71,8 @@ func compile(ctx context.Context, root string, files []string) (linker.Files, er
 	return c.Compile(ctx, files...)
 }
 
-// generate does what protoc-gen-go's main does with a request of protoc.
-func generate(compiled linker.Files, files []string) ([]*pluginpb.CodeGeneratorResponse_File, error) {
+// request is what protoc would ask its plugins.
+func request(compiled linker.Files, files []string) *pluginpb.CodeGeneratorRequest {
 	req := &pluginpb.CodeGeneratorRequest{
 		FileToGenerate: files,
 		Parameter:      proto.String("paths=source_relative"),
@@ -73,6 +81,11 @@ func generate(compiled linker.Files, files []string) ([]*pluginpb.CodeGeneratorR
 	for _, f := range compiled {
 		addWithImports(req, f, seen)
 	}
+	return req
+}
+
+// generate does what protoc-gen-go's main does with a request of protoc.
+func generate(req *pluginpb.CodeGeneratorRequest) ([]*pluginpb.CodeGeneratorResponse_File, error) {
 	gen, err := protogen.Options{}.New(req)
 	if err != nil {
 		return nil, err
@@ -85,7 +98,29 @@ func generate(compiled linker.Files, files []string) ([]*pluginpb.CodeGeneratorR
 			internal_gengo.GenerateFile(gen, f)
 		}
 	}
-	resp := gen.Response()
+	return files(gen.Response())
+}
+
+// generateServices has the plugin for services answer the request. A file without one brings nothing.
+func generateServices(ctx context.Context, req *pluginpb.CodeGeneratorRequest) ([]*pluginpb.CodeGeneratorResponse_File, error) {
+	question, err := proto.Marshal(req)
+	if err != nil {
+		return nil, err
+	}
+	plugin := exec.CommandContext(ctx, "go", "tool", "protoc-gen-go-grpc")
+	plugin.Stdin, plugin.Stderr = bytes.NewReader(question), os.Stderr
+	answer, err := plugin.Output()
+	if err != nil {
+		return nil, fmt.Errorf("protoc-gen-go-grpc: %w", err)
+	}
+	resp := new(pluginpb.CodeGeneratorResponse)
+	if err := proto.Unmarshal(answer, resp); err != nil {
+		return nil, fmt.Errorf("protoc-gen-go-grpc: %w", err)
+	}
+	return files(resp)
+}
+
+func files(resp *pluginpb.CodeGeneratorResponse) ([]*pluginpb.CodeGeneratorResponse_File, error) {
 	if resp.Error != nil {
 		return nil, errors.New(resp.GetError())
 	}

@@ -46,15 +46,18 @@ func CheckText(_ *report.Report, received []byte) error {
 }
 
 // Env returns an environment for sinks under test. Its Render knows all formats, but writes little
-// more than the ID in those for people. Stdout goes nowhere.
+// more than the ID in those for people. Stdout goes nowhere, State is new.
 func Env() sink.Env {
-	return sink.Env{Name: "test", Version: "1.2.3", Render: render, Stdout: io.Discard}
+	return sink.Env{Name: "test", Version: "1.2.3", Render: render, Stdout: io.Discard, State: new(State)}
 }
 
 func render(format string, r *report.Report) ([]byte, error) {
 	switch format {
 	case "json":
 		return report.Marshal(r)
+	case "cef":
+		return fmt.Appendf(nil, "CEF:0|filelessd|filelessd|1|x|%s|5|externalId=%s",
+			strings.NewReplacer(`\`, `\\`, `|`, `\|`).Replace(report.Visible(r.Title)), r.ID), nil
 	case "ecs", "ocsf":
 		line, err := json.Marshal(map[string]string{"id": r.ID, "title": r.Title})
 		return report.EscapeInvisible(line), err
