@@ -55,6 +55,7 @@ func examples() map[string]string {
 	return map[string]string{
 		"webhook.url":        "https://soc.example/hook",
 		"teams.url":          "https://prod-00.westeurope.logic.example/workflows/0a1b/triggers/manual/paths/invoke?sig=0123",
+		"alertmanager.urls":  "https://alertmanager.example:9093",
 		"file.dir":           "/var/lib/filelessd/reports",
 		"rules.id":           "build-farm",
 		"rules.technique":    "fd_exec",
