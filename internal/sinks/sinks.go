@@ -4,6 +4,7 @@ package sinks
 import (
 	"github.com/filelessd/filelessd/internal/sinks/alertmanager"
 	"github.com/filelessd/filelessd/internal/sinks/file"
+	"github.com/filelessd/filelessd/internal/sinks/pagerduty"
 	"github.com/filelessd/filelessd/internal/sinks/smtp"
 	"github.com/filelessd/filelessd/internal/sinks/stdout"
 	"github.com/filelessd/filelessd/internal/sinks/webhook"
@@ -15,6 +16,7 @@ func Builtin() *sink.Registry {
 	r := new(sink.Registry)
 	sink.Register(r, alertmanager.Kind)
 	sink.Register(r, file.Kind)
+	sink.Register(r, pagerduty.Kind)
 	sink.Register(r, smtp.Kind)
 	sink.Register(r, stdout.Kind)
 	sink.Register(r, webhook.Kind)
