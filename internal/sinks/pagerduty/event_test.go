@@ -87,7 +87,9 @@ func TestSeverity(t *testing.T) {
 // TestEveryKind: each is an event that the API takes.
 func TestEveryKind(t *testing.T) {
 	s := testSink(t)
-	for _, r := range append(sinktest.Kinds(), sinktest.Reports()...) {
+	long := sinktest.Ordinary()
+	long.Title, long.Summary, long.Event.Hostname = strings.Repeat("😀", 2000), strings.Repeat("x", 20_000), strings.Repeat("h", 5000)
+	for _, r := range append(append(sinktest.Kinds(), sinktest.Reports()...), long) {
 		for _, thread := range []string{sink.ThreadKey(t.Context(), r), strings.Repeat("k", 300)} {
 			body, err := json.Marshal(s.event(r, thread))
 			if err != nil {
