@@ -2,7 +2,10 @@
 package sinks
 
 import (
+	"github.com/filelessd/filelessd/internal/sinks/alertmanager"
 	"github.com/filelessd/filelessd/internal/sinks/file"
+	"github.com/filelessd/filelessd/internal/sinks/pagerduty"
+	"github.com/filelessd/filelessd/internal/sinks/smtp"
 	"github.com/filelessd/filelessd/internal/sinks/stdout"
 	"github.com/filelessd/filelessd/internal/sinks/webhook"
 	"github.com/filelessd/filelessd/pkg/sink"
@@ -11,7 +14,10 @@ import (
 // Builtin returns a new registry of the built-in kinds. A kind's directory has its name.
 func Builtin() *sink.Registry {
 	r := new(sink.Registry)
+	sink.Register(r, alertmanager.Kind)
 	sink.Register(r, file.Kind)
+	sink.Register(r, pagerduty.Kind)
+	sink.Register(r, smtp.Kind)
 	sink.Register(r, stdout.Kind)
 	sink.Register(r, webhook.Kind)
 	return r
