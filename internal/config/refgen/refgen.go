@@ -54,6 +54,7 @@ func Reference(root string, sinks *sink.Registry) (string, error) {
 func examples() map[string]string {
 	return map[string]string{
 		"webhook.url":        "https://soc.example/hook",
+		"exec.command":       "/usr/local/bin/on-report",
 		"teams.url":          "https://prod-00.westeurope.logic.example/workflows/0a1b/triggers/manual/paths/invoke?sig=0123",
 		"file.dir":           "/var/lib/filelessd/reports",
 		"rules.id":           "build-farm",
@@ -106,6 +107,8 @@ func (w *writer) key(indent int, t reflect.Type, k config.Key, v reflect.Value, 
 	case v.Kind() == reflect.Slice && v.Type().Elem().Kind() == reflect.Struct:
 		w.line(indent, "%s: []", k.Name)
 		w.element(indent, v.Type().Elem(), k.Name)
+	case v.Kind() == reflect.Slice && v.Len() == 0 && examples()[name] != "":
+		w.line(indent, "%s: [%s] # an example: there is no default", k.Name, quote(examples()[name]))
 	case v.Kind() == reflect.Slice:
 		w.line(indent, "%s: []", k.Name)
 	default:
