@@ -4,6 +4,7 @@ package sinks
 import (
 	"github.com/filelessd/filelessd/internal/sinks/exec"
 	"github.com/filelessd/filelessd/internal/sinks/file"
+	splunkhec "github.com/filelessd/filelessd/internal/sinks/splunk_hec"
 	"github.com/filelessd/filelessd/internal/sinks/stdout"
 	"github.com/filelessd/filelessd/internal/sinks/teams"
 	"github.com/filelessd/filelessd/internal/sinks/webhook"
@@ -15,6 +16,7 @@ func Builtin() *sink.Registry {
 	r := new(sink.Registry)
 	sink.Register(r, exec.Kind)
 	sink.Register(r, file.Kind)
+	sink.Register(r, splunkhec.Kind)
 	sink.Register(r, stdout.Kind)
 	sink.Register(r, teams.Kind)
 	sink.Register(r, webhook.Kind)
