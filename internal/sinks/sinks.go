@@ -4,6 +4,7 @@ package sinks
 import (
 	"github.com/filelessd/filelessd/internal/sinks/exec"
 	"github.com/filelessd/filelessd/internal/sinks/file"
+	"github.com/filelessd/filelessd/internal/sinks/slack"
 	splunkhec "github.com/filelessd/filelessd/internal/sinks/splunk_hec"
 	"github.com/filelessd/filelessd/internal/sinks/stdout"
 	"github.com/filelessd/filelessd/internal/sinks/teams"
@@ -16,6 +17,7 @@ func Builtin() *sink.Registry {
 	r := new(sink.Registry)
 	sink.Register(r, exec.Kind)
 	sink.Register(r, file.Kind)
+	sink.Register(r, slack.Kind)
 	sink.Register(r, splunkhec.Kind)
 	sink.Register(r, stdout.Kind)
 	sink.Register(r, teams.Kind)

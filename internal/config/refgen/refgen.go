@@ -55,6 +55,7 @@ func examples() map[string]string {
 	return map[string]string{
 		"webhook.url":        "https://soc.example/hook",
 		"exec.command":       "/usr/local/bin/on-report",
+		"slack.url":          "https://hooks.slack.com/services/T000/B000/0123456789",
 		"splunk_hec.url":     "https://splunk.example:8088",
 		"splunk_hec.token":   "00000000-0000-0000-0000-000000000000",
 		"teams.url":          "https://prod-00.westeurope.logic.example/workflows/0a1b/triggers/manual/paths/invoke?sig=0123",
