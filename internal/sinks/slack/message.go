@@ -146,6 +146,9 @@ const runLabel = "*" + sink.LabelRun + ":*\n"
 // commandBlocks are the commands that there is room for, whole; left counts the others.
 func commandBlocks(commands []string, room, most int) (blocks []block, left int) {
 	for _, c := range commands {
+		if strings.TrimSpace(c) == "" {
+			continue
+		}
 		t := runLabel + "```\n" + codeLines(c) + "\n```"
 		n := sink.UTF16(t)
 		if n > maxText || n+blockCosts > room || len(blocks) >= most {

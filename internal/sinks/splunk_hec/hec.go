@@ -73,20 +73,21 @@ const maxRequest = 1_000_000
 // can not take differs; so if it refuses several for ever, each is sent by itself.
 func (h *hec) DeliverBatch(ctx context.Context, rs []*report.Report) []error {
 	errs := make([]error, len(rs))
-	var body []byte
+	var body [][]byte
+	size := 0
 	var members []int
 	flush := func() {
 		if len(members) == 0 {
 			return
 		}
-		err := h.send(ctx, body)
+		err := h.send(ctx, bytes.Join(body, nil))
 		for _, n := range members {
 			errs[n] = err
 			if len(members) > 1 && sink.IsPermanent(err) {
 				errs[n] = h.Deliver(ctx, rs[n])
 			}
 		}
-		body, members = nil, nil
+		body, size, members = nil, 0, nil
 	}
 	for n, r := range rs {
 		event, err := h.events.one(r)
@@ -94,10 +95,10 @@ func (h *hec) DeliverBatch(ctx context.Context, rs []*report.Report) []error {
 			errs[n] = sink.Permanent(err)
 			continue
 		}
-		if len(body)+len(event) > maxRequest {
+		if size+len(event) > maxRequest {
 			flush()
 		}
-		body, members = append(body, event...), append(members, n)
+		body, size, members = append(body, event), size+len(event), append(members, n)
 	}
 	flush()
 	return errs

@@ -28,6 +28,7 @@ const (
 // format, which the clients on phones know.
 func (t *teams) message(r *report.Report) []byte {
 	b := sink.NewBrief(r)
+	b.Commands = slices.DeleteFunc(b.Commands, func(c string) bool { return strings.TrimSpace(c) == "" })
 	b.Commands = b.Commands[:min(len(b.Commands), maxCommands)]
 	people := t.people
 	if r.Severity.Rank() < t.from.Rank() {
