@@ -1,0 +1,32 @@
+package slack
+
+import (
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"testing"
+
+	"github.com/filelessd/filelessd/pkg/sink"
+)
+
+// BenchmarkDeliver posts a message of the usual size to a server in the same process. There are no
+// batches: a message has one report.
+func BenchmarkDeliver(b *testing.B) {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body)
+		_, _ = io.WriteString(w, "ok")
+	}))
+	defer server.Close()
+	c := Kind.Default()
+	c.URL = sink.Secret(server.URL)
+	to := openSlack(b, c)
+	r := example(b, "test-unconfirmed")
+	b.Run("single", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			if err := to.Deliver(b.Context(), r); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+}
