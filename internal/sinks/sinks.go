@@ -4,6 +4,7 @@ package sinks
 import (
 	"github.com/filelessd/filelessd/internal/sinks/file"
 	"github.com/filelessd/filelessd/internal/sinks/stdout"
+	"github.com/filelessd/filelessd/internal/sinks/syslog"
 	"github.com/filelessd/filelessd/internal/sinks/webhook"
 	"github.com/filelessd/filelessd/pkg/sink"
 )
@@ -13,6 +14,7 @@ func Builtin() *sink.Registry {
 	r := new(sink.Registry)
 	sink.Register(r, file.Kind)
 	sink.Register(r, stdout.Kind)
+	sink.Register(r, syslog.Kind)
 	sink.Register(r, webhook.Kind)
 	return r
 }
