@@ -54,6 +54,7 @@ func Reference(root string, sinks *sink.Registry) (string, error) {
 func examples() map[string]string {
 	return map[string]string{
 		"webhook.url":        "https://soc.example/hook",
+		"falcosidekick.url":  "http://falcosidekick:2801/",
 		"syslog.address":     "logs.example:514",
 		"file.dir":           "/var/lib/filelessd/reports",
 		"rules.id":           "build-farm",
