@@ -4,6 +4,7 @@ package sinks
 import (
 	"github.com/filelessd/filelessd/internal/sinks/falcosidekick"
 	"github.com/filelessd/filelessd/internal/sinks/file"
+	"github.com/filelessd/filelessd/internal/sinks/nats"
 	redisstream "github.com/filelessd/filelessd/internal/sinks/redis_stream"
 	"github.com/filelessd/filelessd/internal/sinks/stdout"
 	"github.com/filelessd/filelessd/internal/sinks/syslog"
@@ -16,6 +17,7 @@ func Builtin() *sink.Registry {
 	r := new(sink.Registry)
 	sink.Register(r, falcosidekick.Kind)
 	sink.Register(r, file.Kind)
+	sink.Register(r, nats.Kind)
 	sink.Register(r, redisstream.Kind)
 	sink.Register(r, stdout.Kind)
 	sink.Register(r, syslog.Kind)

@@ -55,6 +55,7 @@ func examples() map[string]string {
 	return map[string]string{
 		"webhook.url":        "https://soc.example/hook",
 		"falcosidekick.url":  "http://falcosidekick:2801/",
+		"nats.url":           "nats://127.0.0.1:4222",
 		"redis_stream.url":   "redis://127.0.0.1:6379/0",
 		"syslog.address":     "logs.example:514",
 		"file.dir":           "/var/lib/filelessd/reports",
