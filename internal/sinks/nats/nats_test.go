@@ -1,25 +1,18 @@
 package nats
 
 import (
-	"bufio"
 	"bytes"
 	"encoding/json"
 	"flag"
 	"fmt"
-	"io"
-	"net"
-	"net/textproto"
 	"os"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 	"testing"
 	"unicode/utf8"
 
-	"github.com/goccy/go-yaml"
 	"github.com/google/go-cmp/cmp"
-	"github.com/nats-io/nkeys"
 
 	"github.com/filelessd/filelessd/pkg/report"
 	"github.com/filelessd/filelessd/pkg/sink"
@@ -28,83 +21,7 @@ import (
 
 var update = flag.Bool("update", false, "rewrite the golden files")
 
-const password = "c2VjcmV0LXNlY3JldC1zZWNyZXQ"
-
 // fake plays a NATS server with a stream. maxPayload is what it says that it takes.
-func fake(t *testing.T, maxPayload int) func(net.Conn, *sinktest.Server) {
-	return func(conn net.Conn, s *sinktest.Server) {
-		fmt.Fprintf(conn, `INFO {"server_id":"x","version":"2.9.10","proto":1,"headers":true,"max_payload":%d,"auth_required":true}`+"\r\n", maxPayload)
-		sids := map[string]string{}
-		for reader := bufio.NewReader(conn); ; {
-			line, err := reader.ReadString('\n')
-			if err != nil {
-				return
-			}
-			words := strings.Fields(line)
-			switch words[0] {
-			case "CONNECT":
-				if !strings.Contains(line, `"pass":"`+password+`"`) {
-					fmt.Fprintf(conn, "-ERR 'Authorization Violation: %s'\r\n", strings.TrimSpace(line))
-					return
-				}
-			case "PING":
-				fmt.Fprint(conn, "PONG\r\n")
-			case "SUB":
-				sids[words[1]] = words[len(words)-1]
-			case "HPUB":
-				head, _ := strconv.Atoi(words[3])
-				size, _ := strconv.Atoi(words[4])
-				message := make([]byte, size+2)
-				if _, err := io.ReadFull(reader, message); err != nil {
-					return
-				}
-				checkHeader(t, message[:head], message[head:size])
-				ack := `{"stream":"REPORTS","seq":1}`
-				switch s.Take(message[head:size]) {
-				case sinktest.Rejects:
-					ack = `{"error":{"code":400,"err_code":10054,"description":"message size exceeds maximum allowed of ` + password + `"},"stream":"REPORTS","seq":0}`
-				case sinktest.Fails:
-					return // cut after it was read
-				}
-				for subject, sid := range sids {
-					if strings.HasPrefix(words[2], strings.TrimSuffix(subject, "*")) {
-						fmt.Fprintf(conn, "MSG %s %s %d\r\n%s\r\n", words[2], sid, len(ack), ack)
-					}
-				}
-			}
-		}
-	}
-}
-
-func checkHeader(t *testing.T, header, body []byte) {
-	lines, ok := bytes.CutPrefix(header, []byte("NATS/1.0\r\n"))
-	h, err := textproto.NewReader(bufio.NewReader(bytes.NewReader(lines))).ReadMIMEHeader()
-	id := h.Get("Nats-Msg-Id")
-	if !ok || err != nil || id == "" || !bytes.Contains(body, []byte(id)) || h.Get("Filelessd-Thread") == "" {
-		t.Errorf("header %q, %v", header, err)
-	}
-}
-
-func configured(address string) Config {
-	c := defaults()
-	c.URL, c.Username, c.Password = sink.Secret("nats://"+address), "filelessd", password
-	return c
-}
-
-func opened(t testing.TB, c Config) *natsSink {
-	t.Helper()
-	if err := c.Validate(); err != nil {
-		t.Fatal(err)
-	}
-	to, err := Kind.Open(t.Context(), c, sinktest.Env())
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = to.Close() })
-	s, _ := to.(*natsSink)
-	return s
-}
-
 func TestConformance(t *testing.T) {
 	sinktest.Run(t, func(t *testing.T) sinktest.Harness {
 		s := sinktest.NewServer(t, "tcp", nil, fake(t, 64<<20))
@@ -189,50 +106,6 @@ func TestSeveralServers(t *testing.T) {
 	c.URL = sink.Secret("nats://" + gone.Address + ", nats://" + s.Address)
 	if err := opened(t, c).Deliver(t.Context(), sinktest.Ordinary()); err != nil {
 		t.Error(err)
-	}
-}
-
-func TestConfig(t *testing.T) {
-	user, _ := nkeys.CreateUser()
-	seed, _ := user.Seed()
-	account, _ := nkeys.CreateAccount()
-	accountSeed, _ := account.Seed()
-	for text, want := range map[string]string{
-		"url: nats://h": "",
-		"url: 'tls://h:4222,tls://i:4222'\ntoken: SECRET\nsubject: a.{host}.b-{k8s.ns.name}": "",
-		"url: nats://h\nusername: u\npassword: SECRET\nstream: REPORTS\nformat: text":        "",
-		"url: nats://h\nnkey_seed: " + string(seed):                                          "",
-		"subject: x":                                                  "url: missing",
-		"url: http://SECRET":                                          "url: want URLs that begin with nats://",
-		"url: 'nats://SECRET:x'":                                      "url: not a URL",
-		"url: nats://h:0":                                             "url: the port",
-		"url: nats://h\nsubject: ''":                                  "subject: want",
-		"url: nats://h\nsubject: a.*":                                 "subject: want printable",
-		"url: nats://h\nsubject: a.>":                                 "subject: want printable",
-		"url: nats://h\nsubject: a b":                                 "subject: want printable",
-		"url: nats://h\nsubject: a.{host":                             "subject: want {name}",
-		"url: nats://h\nsubject: a.{}":                                "subject: want {name}",
-		"url: nats://h\nsubject: a..b":                                "subject: a token between dots is empty",
-		"url: nats://h\nsubject: a.":                                  "subject: a token between dots is empty",
-		"url: nats://h\nsubject: $JS.x":                               "subject: $ and _",
-		"url: nats://h\nstream: a.b":                                  "stream: want",
-		"url: nats://h\ntoken: SECRET\nusername: u\npassword: SECRET": "want one of them",
-		"url: nats://h\nusername: u":                                  "username and password go together",
-		"url: nats://h\ncredentials: SECRET":                          "credentials: want the content",
-		"url: nats://h\nnkey_seed: SECRET":                            "nkey_seed: want",
-		"url: nats://h\nnkey_seed: " + string(accountSeed):            "nkey_seed: want",
-		"url: nats://h\nformat: x":                                    "format: unknown",
-		"url: nats://h\ntls: {key_file: /k}":                          "tls: cert_file and key_file",
-	} {
-		c := defaults()
-		if err := yaml.UnmarshalWithOptions([]byte(text), &c, yaml.Strict()); err != nil {
-			t.Errorf("%s: %v", text, err)
-			continue
-		}
-		err := c.Validate()
-		if (want == "") != (err == nil) || err != nil && (!strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "SECRET") || strings.Contains(err.Error(), string(accountSeed))) {
-			t.Errorf("%s: %v, want %q", text, err, want)
-		}
 	}
 }
 

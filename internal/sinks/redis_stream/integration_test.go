@@ -119,6 +119,16 @@ func (s *redis) start() {
 	}
 }
 
+// pause stops the process where it is; it returns when all of its threads stand still.
+func (s *redis) pause() {
+	s.t.Helper()
+	var status syscall.WaitStatus
+	_ = s.cmd.Process.Signal(syscall.SIGSTOP)
+	if _, err := syscall.Wait4(s.cmd.Process.Pid, &status, syscall.WUNTRACED, nil); err != nil || !status.Stopped() {
+		s.t.Fatalf("it does not pause: %v, %v", err, status)
+	}
+}
+
 func (s *redis) stop() {
 	if s.cmd == nil {
 		return
@@ -269,7 +279,7 @@ func TestIntegrationRedisStops(t *testing.T) {
 		t.Errorf("while it is down: %v", err)
 	}
 	s.start()
-	_ = s.cmd.Process.Signal(syscall.SIGSTOP)
+	s.pause()
 	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
 	defer cancel()
 	if err := to.Deliver(ctx, sinktest.Loss()); err == nil || sink.IsPermanent(err) {

@@ -4,22 +4,18 @@ import (
 	"bufio"
 	"crypto/tls"
 	"encoding/json"
-	"encoding/pem"
 	"flag"
 	"fmt"
 	"io"
 	"net"
-	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
-	"github.com/goccy/go-yaml"
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/filelessd/filelessd/pkg/report"
@@ -29,128 +25,9 @@ import (
 
 var update = flag.Bool("update", false, "rewrite the golden files")
 
-const password = `pa"ss/w0rd-c2VjcmV0`
-
 // readCommand reads what a client of Redis sends.
-func readCommand(r *bufio.Reader) ([]string, error) {
-	count := func(sign byte) (int, error) {
-		line, err := r.ReadString('\n')
-		if err != nil {
-			return 0, err
-		}
-		if line[0] != sign || !strings.HasSuffix(line, "\r\n") {
-			return 0, fmt.Errorf("want %c, got %q", sign, line)
-		}
-		return strconv.Atoi(line[1 : len(line)-2])
-	}
-	n, err := count('*')
-	if err != nil {
-		return nil, err
-	}
-	var words []string
-	for range n {
-		size, err := count('$')
-		if err != nil {
-			return nil, err
-		}
-		word := make([]byte, size+2)
-		if _, err := io.ReadFull(r, word); err != nil {
-			return nil, err
-		}
-		words = append(words, string(word[:size]))
-	}
-	return words, nil
-}
-
 // entry is what a command adds: field by field, in their order.
-func entry(words []string) ([]string, error) {
-	at := slices.Index(words, "*")
-	if at < 0 || len(words[at+1:])%2 != 0 {
-		return nil, fmt.Errorf("no entry in %.300q", words)
-	}
-	return words[at+1:], nil
-}
-
 // fake plays Redis: it asks for a user, and refuses as Redis does.
-func fake(t *testing.T) func(net.Conn, *sinktest.Server) {
-	return func(conn net.Conn, s *sinktest.Server) {
-		known := false
-		for reader := bufio.NewReader(conn); ; {
-			words, err := readCommand(reader)
-			if err != nil {
-				return
-			}
-			switch {
-			case words[0] == "AUTH":
-				if known = slices.Equal(words, []string{"AUTH", "filelessd", password}); !known {
-					fmt.Fprintf(conn, "-WRONGPASS of %s: %s\r\n", words[1], words[len(words)-1])
-					continue
-				}
-				fmt.Fprint(conn, "+OK\r\n")
-			case !known:
-				fmt.Fprint(conn, "-NOAUTH Authentication required.\r\n")
-			case words[0] == "SELECT" && words[1] == "3":
-				fmt.Fprint(conn, "+OK\r\n")
-			case words[0] == "PING":
-				fmt.Fprint(conn, "+PONG\r\n")
-			case words[0] == "EVAL" || words[0] == "XADD":
-				fields, err := entry(words)
-				if err != nil {
-					t.Error(err)
-					return
-				}
-				message, _ := json.Marshal(fields) // of which the ID is one
-				switch s.Take(message) {
-				case sinktest.Accepts:
-					fmt.Fprint(conn, ":1\r\n")
-				case sinktest.Rejects:
-					fmt.Fprintf(conn, "-ERR string exceeds maximum allowed size, says %s\r\n", password)
-				default:
-					return // cut after it was read
-				}
-			default:
-				fmt.Fprintf(conn, "-ERR unknown command '%s', with args beginning with: %s\r\n", words[0], password)
-			}
-		}
-	}
-}
-
-func certificate(t *testing.T) (config *tls.Config, caFile string) {
-	t.Helper()
-	s := httptest.NewTLSServer(nil)
-	defer s.Close()
-	caFile = filepath.Join(t.TempDir(), "ca.pem")
-	block := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: s.Certificate().Raw})
-	if err := os.WriteFile(caFile, block, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	return &tls.Config{Certificates: s.TLS.Certificates}, caFile
-}
-
-const userinfo = "filelessd:pa%22ss%2Fw0rd-c2VjcmV0@"
-
-func configured(scheme, address string) Config {
-	c := defaults()
-	c.URL = sink.Secret(scheme + "://" + userinfo + address + "/3")
-	if scheme == "unix" {
-		c.URL = sink.Secret(scheme + "://" + userinfo + address + "?db=3")
-	}
-	return c
-}
-
-func opened(t testing.TB, c Config) sink.Sink {
-	t.Helper()
-	if err := c.Validate(); err != nil {
-		t.Fatal(err)
-	}
-	to, err := Kind.Open(t.Context(), c, sinktest.Env())
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = to.Close() })
-	return to
-}
-
 // inert: the report is whole, and no other field has more than what can be seen.
 func inert(r *report.Report, received []byte) error {
 	var fields []string
@@ -226,40 +103,6 @@ func TestGolden(t *testing.T) {
 			if diff := cmp.Diff(string(want), string(got)+"\n"); diff != "" {
 				t.Errorf("%s (-want +got):\n%s", path, diff)
 			}
-		}
-	}
-}
-
-func TestConfig(t *testing.T) {
-	for text, want := range map[string]string{
-		"url: redis://h": "",
-		"url: rediss://u:SECRET@h:1/15\ntls: {ca_file: /c}": "",
-		"url: unix:///run/redis.sock?db=1\nremember: 0s":    "",
-		"url: redis://:SECRET@[::1]\nformat: markdown":      "",
-		"stream: x":                             "url: missing",
-		"url: http://SECRET":                    "url: want a URL that begins with redis://",
-		"url: redis://SECRET:x":                 "url: not a URL",
-		"url: redis:///1":                       "url: want host:port",
-		"url: redis://h:0":                      "url: the port",
-		"url: redis://h/SECRET":                 "url: the database is no number",
-		"url: redis://SECRET@h":                 "url: a user without a password",
-		"url: unix://run/SECRET":                "url: want unix:// and the whole path",
-		"url: redis://h\nstream: ''":            "stream: want",
-		"url: redis://h\nstream: a{b}":          "stream: want",
-		"url: redis://h\nmax_len: -1":           "max_len: want",
-		"url: redis://h\nremember: 1ms":         "remember: want",
-		"url: redis://h\nformat: x":             "format: unknown",
-		"url: redis://h\ntls: {ca_file: /c}":    "tls: goes with",
-		"url: rediss://h\ntls: {cert_file: /c}": "tls: cert_file and key_file",
-	} {
-		c := defaults()
-		if err := yaml.UnmarshalWithOptions([]byte(text), &c, yaml.Strict()); err != nil {
-			t.Errorf("%s: %v", text, err)
-			continue
-		}
-		err := c.Validate()
-		if (want == "") != (err == nil) || err != nil && (!strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "SECRET")) {
-			t.Errorf("%s: %v, want %q", text, err, want)
 		}
 	}
 }
