@@ -54,6 +54,7 @@ func Reference(root string, sinks *sink.Registry) (string, error) {
 func examples() map[string]string {
 	return map[string]string{
 		"webhook.url":        "https://soc.example/hook",
+		"teams.url":          "https://prod-00.westeurope.logic.example/workflows/0a1b/triggers/manual/paths/invoke?sig=0123",
 		"file.dir":           "/var/lib/filelessd/reports",
 		"rules.id":           "build-farm",
 		"rules.technique":    "fd_exec",

@@ -17,9 +17,7 @@ import (
 
 	"github.com/filelessd/filelessd/internal/config"
 	"github.com/filelessd/filelessd/internal/knowledge"
-	"github.com/filelessd/filelessd/internal/sinks/file"
-	"github.com/filelessd/filelessd/internal/sinks/stdout"
-	"github.com/filelessd/filelessd/internal/sinks/webhook"
+	"github.com/filelessd/filelessd/internal/sinks"
 	"github.com/filelessd/filelessd/pkg/sink"
 )
 
@@ -27,13 +25,7 @@ var update = flag.Bool("update", false, "write the files")
 
 const root = "../../.."
 
-func registry() *sink.Registry {
-	r := new(sink.Registry)
-	sink.Register(r, file.Kind)
-	sink.Register(r, stdout.Kind)
-	sink.Register(r, webhook.Kind)
-	return r
-}
+func registry() *sink.Registry { return sinks.Builtin() }
 
 // TestGenerated fails when a file in examples is stale.
 func TestGenerated(t *testing.T) {
