@@ -107,6 +107,10 @@ func (w *writer) key(indent int, t reflect.Type, k config.Key, v reflect.Value, 
 		w.line(indent, "%s: []", k.Name)
 		w.element(indent, v.Type().Elem(), k.Name)
 	case v.Kind() == reflect.Slice:
+		if example := examples()[name]; example != "" && v.Len() == 0 {
+			w.line(indent, "%s: [%s] # an example: there is no default", k.Name, quote(example))
+			return
+		}
 		w.line(indent, "%s: []", k.Name)
 	default:
 		w.line(indent, "%s: {}", k.Name)
