@@ -2,6 +2,7 @@
 package sinks
 
 import (
+	"github.com/filelessd/filelessd/internal/sinks/elasticsearch"
 	"github.com/filelessd/filelessd/internal/sinks/file"
 	"github.com/filelessd/filelessd/internal/sinks/stdout"
 	"github.com/filelessd/filelessd/internal/sinks/webhook"
@@ -11,6 +12,7 @@ import (
 // Builtin returns a new registry of the built-in kinds. A kind's directory has its name.
 func Builtin() *sink.Registry {
 	r := new(sink.Registry)
+	sink.Register(r, elasticsearch.Kind)
 	sink.Register(r, file.Kind)
 	sink.Register(r, stdout.Kind)
 	sink.Register(r, webhook.Kind)

@@ -55,6 +55,13 @@ func examples() map[string]string {
 	return map[string]string{
 		"webhook.url":        "https://soc.example/hook",
 		"teams.url":          "https://prod-00.westeurope.logic.example/workflows/0a1b/triggers/manual/paths/invoke?sig=0123",
+		"elasticsearch.url":  "https://es.example:9200",
+		"loki.url":           "https://loki.example",
+		"otlp_logs.url":      "https://otel.example:4318",
+		"kafka.brokers":      "kafka-1.example:9093",
+		"kafka.topic":        "filelessd-reports",
+		"s3.url":             "https://s3.eu-central-1.amazonaws.com",
+		"s3.bucket":          "filelessd-reports",
 		"file.dir":           "/var/lib/filelessd/reports",
 		"rules.id":           "build-farm",
 		"rules.technique":    "fd_exec",
