@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"reflect"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -118,10 +119,26 @@ func (w *writer) key(indent int, t reflect.Type, k config.Key, v reflect.Value, 
 			w.line(indent, "%s: [%s] # an example: there is no default", k.Name, quote(example))
 			return
 		}
-		w.line(indent, "%s: []", k.Name)
+		w.line(indent, "%s: [%s]", k.Name, strings.Join(several(v), ", "))
 	default:
-		w.line(indent, "%s: {}", k.Name)
+		w.line(indent, "%s: {%s}", k.Name, strings.Join(several(v), ", "))
 	}
+}
+
+// several are the elements of a list or a map that the default has.
+func several(v reflect.Value) []string {
+	var all []string
+	if v.Kind() == reflect.Slice {
+		for i := range v.Len() {
+			all = append(all, fmt.Sprint(v.Index(i)))
+		}
+		return all
+	}
+	for of := v.MapRange(); of.Next(); {
+		all = append(all, fmt.Sprintf("%v: %v", of.Key(), of.Value()))
+	}
+	slices.Sort(all)
+	return all
 }
 
 // element writes what an element of a list looks like, as a comment.
