@@ -4,6 +4,7 @@ package sinks
 import (
 	"github.com/filelessd/filelessd/internal/sinks/elasticsearch"
 	"github.com/filelessd/filelessd/internal/sinks/file"
+	"github.com/filelessd/filelessd/internal/sinks/loki"
 	"github.com/filelessd/filelessd/internal/sinks/stdout"
 	"github.com/filelessd/filelessd/internal/sinks/webhook"
 	"github.com/filelessd/filelessd/pkg/sink"
@@ -14,6 +15,7 @@ func Builtin() *sink.Registry {
 	r := new(sink.Registry)
 	sink.Register(r, elasticsearch.Kind)
 	sink.Register(r, file.Kind)
+	sink.Register(r, loki.Kind)
 	sink.Register(r, stdout.Kind)
 	sink.Register(r, webhook.Kind)
 	return r

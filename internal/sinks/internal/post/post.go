@@ -9,8 +9,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -74,6 +76,33 @@ func CheckHeader(key string, value sink.Secret) error {
 		return fmt.Errorf("%s: has control characters", key)
 	}
 	return nil
+}
+
+// CheckHeaders says what is wrong with headers that the operator adds under the key headers.
+func CheckHeaders(headers map[string]sink.Secret) error {
+	var errs []error
+	seen := map[string]string{}
+	for _, name := range slices.Sorted(maps.Keys(headers)) {
+		canonical := http.CanonicalHeaderKey(name)
+		other, twice := seen[canonical]
+		switch {
+		case !httpguts.ValidHeaderFieldName(name):
+			errs = append(errs, fmt.Errorf("headers: %q can not be the name of a header", name))
+		case strings.HasPrefix(canonical, "Content-") || slices.Contains(ofConnection, canonical):
+			errs = append(errs, fmt.Errorf("headers.%s: is set by filelessd", name))
+		case twice:
+			errs = append(errs, fmt.Errorf("headers.%s: is the same header as %s", name, other))
+		default:
+			errs = append(errs, CheckHeader("headers."+name, headers[name]))
+		}
+		seen[canonical] = name
+	}
+	return errors.Join(errs...)
+}
+
+// ofConnection are headers that say how the connection works.
+var ofConnection = []string{
+	"Host", "Connection", "Keep-Alive", "Proxy-Connection", "Te", "Trailer", "Transfer-Encoding", "Upgrade", "Expect",
 }
 
 // Request is one request.
