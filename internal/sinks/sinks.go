@@ -5,6 +5,7 @@ import (
 	"github.com/filelessd/filelessd/internal/sinks/elasticsearch"
 	"github.com/filelessd/filelessd/internal/sinks/file"
 	"github.com/filelessd/filelessd/internal/sinks/loki"
+	otlplogs "github.com/filelessd/filelessd/internal/sinks/otlp_logs"
 	"github.com/filelessd/filelessd/internal/sinks/stdout"
 	"github.com/filelessd/filelessd/internal/sinks/webhook"
 	"github.com/filelessd/filelessd/pkg/sink"
@@ -16,6 +17,7 @@ func Builtin() *sink.Registry {
 	sink.Register(r, elasticsearch.Kind)
 	sink.Register(r, file.Kind)
 	sink.Register(r, loki.Kind)
+	sink.Register(r, otlplogs.Kind)
 	sink.Register(r, stdout.Kind)
 	sink.Register(r, webhook.Kind)
 	return r
