@@ -4,6 +4,7 @@ package sinks
 import (
 	"github.com/filelessd/filelessd/internal/sinks/elasticsearch"
 	"github.com/filelessd/filelessd/internal/sinks/file"
+	"github.com/filelessd/filelessd/internal/sinks/kafka"
 	"github.com/filelessd/filelessd/internal/sinks/loki"
 	otlplogs "github.com/filelessd/filelessd/internal/sinks/otlp_logs"
 	"github.com/filelessd/filelessd/internal/sinks/stdout"
@@ -16,6 +17,7 @@ func Builtin() *sink.Registry {
 	r := new(sink.Registry)
 	sink.Register(r, elasticsearch.Kind)
 	sink.Register(r, file.Kind)
+	sink.Register(r, kafka.Kind)
 	sink.Register(r, loki.Kind)
 	sink.Register(r, otlplogs.Kind)
 	sink.Register(r, stdout.Kind)
