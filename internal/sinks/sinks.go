@@ -3,10 +3,14 @@ package sinks
 
 import (
 	"github.com/filelessd/filelessd/internal/sinks/alertmanager"
+	"github.com/filelessd/filelessd/internal/sinks/elasticsearch"
 	"github.com/filelessd/filelessd/internal/sinks/exec"
 	"github.com/filelessd/filelessd/internal/sinks/falcosidekick"
 	"github.com/filelessd/filelessd/internal/sinks/file"
+	"github.com/filelessd/filelessd/internal/sinks/kafka"
+	"github.com/filelessd/filelessd/internal/sinks/loki"
 	"github.com/filelessd/filelessd/internal/sinks/nats"
+	otlplogs "github.com/filelessd/filelessd/internal/sinks/otlp_logs"
 	"github.com/filelessd/filelessd/internal/sinks/pagerduty"
 	redisstream "github.com/filelessd/filelessd/internal/sinks/redis_stream"
 	"github.com/filelessd/filelessd/internal/sinks/slack"
@@ -23,10 +27,14 @@ import (
 func Builtin() *sink.Registry {
 	r := new(sink.Registry)
 	sink.Register(r, alertmanager.Kind)
+	sink.Register(r, elasticsearch.Kind)
 	sink.Register(r, exec.Kind)
 	sink.Register(r, falcosidekick.Kind)
 	sink.Register(r, file.Kind)
+	sink.Register(r, kafka.Kind)
+	sink.Register(r, loki.Kind)
 	sink.Register(r, nats.Kind)
+	sink.Register(r, otlplogs.Kind)
 	sink.Register(r, pagerduty.Kind)
 	sink.Register(r, redisstream.Kind)
 	sink.Register(r, slack.Kind)
