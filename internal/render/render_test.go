@@ -253,7 +253,7 @@ func TestEmpty(t *testing.T) {
 	want := "# Alert Summary Report\n\n| | |\n|---|---|\n" +
 		"| When | time of the event not in the alert |\n| Where | not in the alert |\n| Who | not in the alert |\n| What | not in the alert |\n" +
 		"| Rule, priority | `r` |\n| Report ID | `x` |\n\n" +
-		"## Group\n\n| | |\n|---|---|\n| Key | (empty) |\n| Alerts | 0 |\n\n" +
+		"## Group\n\n| | |\n|---|---|\n| Alerts | 0 |\n\n" +
 		"## The Alert\n\n### All fields\n\n| Name | Value |\n|---|---|\n| `rule` | `r` |\n| `tags` | (empty), `a` |\n\n---\n"
 	if page := string(render.Markdown(r)); !strings.HasPrefix(page, want) {
 		t.Error(cmp.Diff(want, page))
