@@ -21,6 +21,12 @@ type threadSink struct {
 	threads map[string]string // by report
 }
 
+func (s *threadSink) remember(m *Memory) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.memory = m
+}
+
 func (s *threadSink) Deliver(ctx context.Context, r *report.Report) error {
 	key := sink.ThreadKey(ctx, r)
 	err := s.scriptedSink.Deliver(ctx, r)
@@ -43,7 +49,7 @@ func TestThreads(t *testing.T) {
 			s = &threadSink{scriptedSink: inner, threads: map[string]string{}}
 			return s
 		}
-		start := func() { b.start(); s.memory = b.memory }
+		start := func() { b.start(); s.remember(b.memory) }
 		start()
 		a := imageAttack()
 		first := a.report()
@@ -78,7 +84,7 @@ func TestThreadOfAnAlertAlone(t *testing.T) {
 			return s
 		}
 		b.start()
-		s.memory = b.memory
+		s.remember(b.memory)
 		r := imageAttack().report()
 		b.log.append(r)
 		synctest.Wait()
@@ -107,7 +113,7 @@ func TestMemoryOfAParkedReport(t *testing.T) {
 			return nil
 		})
 		b.start()
-		s.memory = b.memory
+		s.remember(b.memory)
 		b.log.append(bad)
 		for n := range 20 {
 			a.host, a.cmdline = fmt.Sprint("h", n), strings.Repeat("x", n+1)+" %d"
@@ -117,7 +123,7 @@ func TestMemoryOfAParkedReport(t *testing.T) {
 		b.stop()
 		b.sink.set(nil)
 		b.start()
-		s.memory = b.memory
+		s.remember(b.memory)
 		time.Sleep(3 * time.Hour)
 		b.stop()
 		if len(b.sink.triesOf(bad.ID)) == 0 || s.threads[bad.ID] != KeyOf(bad).Group {
