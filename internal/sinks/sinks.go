@@ -7,6 +7,7 @@ import (
 	"github.com/filelessd/filelessd/internal/sinks/kafka"
 	"github.com/filelessd/filelessd/internal/sinks/loki"
 	otlplogs "github.com/filelessd/filelessd/internal/sinks/otlp_logs"
+	"github.com/filelessd/filelessd/internal/sinks/s3"
 	"github.com/filelessd/filelessd/internal/sinks/stdout"
 	"github.com/filelessd/filelessd/internal/sinks/webhook"
 	"github.com/filelessd/filelessd/pkg/sink"
@@ -20,6 +21,7 @@ func Builtin() *sink.Registry {
 	sink.Register(r, kafka.Kind)
 	sink.Register(r, loki.Kind)
 	sink.Register(r, otlplogs.Kind)
+	sink.Register(r, s3.Kind)
 	sink.Register(r, stdout.Kind)
 	sink.Register(r, webhook.Kind)
 	return r
