@@ -16,7 +16,7 @@ import (
 
 // TestIntegrationVersityGW delivers to an S3 server that keeps objects as files, and reads the files.
 func TestIntegrationVersityGW(t *testing.T) {
-	program := fixture.Build(t, "github.com/versity/versitygw/cmd/versitygw")
+	program := fixture.Build(t, "receivers", "github.com/versity/versitygw/cmd/versitygw")
 	root, sidecar, address := t.TempDir(), t.TempDir(), fixture.FreePort(t)
 	if err := os.Mkdir(filepath.Join(root, "reports"), 0o700); err != nil {
 		t.Fatal(err)
