@@ -25,7 +25,8 @@ test: ## All tests, with the race detector.
 
 integration: ## Tests against real receivers and readers, which must be installed.
 	@# Receivers that Debian does not have. They are compiled first: no test should wait for that.
-	CGO_ENABLED=0 go build -C internal/tools/receivers $(RECEIVERS)
+	go build -C internal/tools/receivers $(RECEIVERS)
+	go build -C internal/tools/receivers/loki -o /dev/null github.com/grafana/loki/v3/cmd/loki
 	FILELESSD_INTEGRATION=1 go test -count=1 -tags integration -run 'Integration' ./...
 	cd internal/tools/readers && FILELESSD_INTEGRATION=1 go test -count=1 ./...
 

@@ -13,6 +13,7 @@ import (
 	otlplogs "github.com/filelessd/filelessd/internal/sinks/otlp_logs"
 	"github.com/filelessd/filelessd/internal/sinks/pagerduty"
 	redisstream "github.com/filelessd/filelessd/internal/sinks/redis_stream"
+	"github.com/filelessd/filelessd/internal/sinks/s3"
 	"github.com/filelessd/filelessd/internal/sinks/slack"
 	"github.com/filelessd/filelessd/internal/sinks/smtp"
 	splunkhec "github.com/filelessd/filelessd/internal/sinks/splunk_hec"
@@ -37,6 +38,7 @@ func Builtin() *sink.Registry {
 	sink.Register(r, otlplogs.Kind)
 	sink.Register(r, pagerduty.Kind)
 	sink.Register(r, redisstream.Kind)
+	sink.Register(r, s3.Kind)
 	sink.Register(r, slack.Kind)
 	sink.Register(r, smtp.Kind)
 	sink.Register(r, splunkhec.Kind)

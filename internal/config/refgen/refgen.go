@@ -103,6 +103,8 @@ func examples() map[string]string {
 		"kafka.topic":           "filelessd-reports",
 		"s3.url":                "https://s3.eu-central-1.amazonaws.com",
 		"s3.bucket":             "filelessd-reports",
+		"s3.secret_access_key":  "the-key-of-filelessd",
+		"s3.access_key_id":      "filelessd",
 		"rules.id":              "build-farm",
 		"rules.technique":       "fd_exec",
 		"rules.when":            `hostname startsWith "build-" && fields["proc.name"] == "7"`,

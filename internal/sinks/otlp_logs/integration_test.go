@@ -59,7 +59,7 @@ func TestIntegrationCollector(t *testing.T) {
 	if err := os.WriteFile(file, fmt.Appendf(nil, collectorConfig, address, behind.URL), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	stop := fixture.Start(t, address, nil, fixture.Build(t, "./otelcol"), "--config", "file:"+file)
+	stop := fixture.Start(t, address, nil, fixture.Build(t, "receivers", "./otelcol"), "--config", "file:"+file)
 
 	for _, compression := range []string{"none", "gzip"} {
 		c := config(sink.Secret("http://"+address), sink.TLS{})

@@ -113,6 +113,8 @@ type Request struct {
 	Type   string // Content-Type of the body
 	Body   []byte
 	Header http.Header // more of it
+	// Sign is called with the request as it will be sent, for APIs that sign; nil for none.
+	Sign func(*http.Request)
 }
 
 // Do sends r and reads the answer, of which longer ones are cut. The error is that of sink.CheckResponse;
@@ -152,6 +154,9 @@ func (c *Client) request(ctx context.Context, r Request) *http.Request {
 		req.ContentLength = int64(len(r.Body))
 		req.Body = io.NopCloser(bytes.NewReader(r.Body))
 		req.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(r.Body)), nil }
+	}
+	if r.Sign != nil {
+		r.Sign(req)
 	}
 	return req.WithContext(ctx)
 }
