@@ -79,7 +79,7 @@ func (c *collector) add(t reflect.Type) {
 // examples are values of keys that have no default and no tag `example`, by type and key; of an element
 // of a list, the list's key stands for the type.
 func examples() map[string]string {
-	return map[string]string{
+	return map[string]string{ //nolint:gosec // made up, and credentials of nothing
 		"webhook.url":           "https://soc.example/hook",
 		"file.dir":              "/var/lib/filelessd/reports",
 		"teams.url":             "https://prod-00.westeurope.logic.example/workflows/0a1b/triggers/manual/paths/invoke?sig=0123",
