@@ -22,7 +22,7 @@ type result struct {
 // dispatch starts as many deliveries as may go now.
 func (w *Worker) dispatch(ctx context.Context) {
 	now := time.Now()
-	if ctx.Err() != nil || now.Before(w.quietUntil) {
+	if ctx.Err() != nil || now.Before(w.quietUntil) || w.pausing() {
 		return
 	}
 	if w.breaker.open {
@@ -122,16 +122,23 @@ func (w *Worker) start(ctx context.Context, items ...*item) {
 // fly runs one delivery on its own goroutine, which stop waits for.
 func (w *Worker) fly(ctx context.Context, rs []*report.Report, end result) {
 	w.flying++
-	threads := w.threads(end)
+	threads, to := w.threads(end), destination{w.Sink, w.batch, w.Policy.Timeout}
 	go func() {
-		end.errs = w.deliver(sink.WithThreads(ctx, threads), rs)
+		end.errs = w.deliver(sink.WithThreads(ctx, threads), to, rs)
 		end.cut = ctx.Err() != nil
 		w.results <- end
 	}()
 }
 
-func (w *Worker) deliver(ctx context.Context, rs []*report.Report) []error {
-	ctx, cancel := context.WithTimeout(ctx, w.Policy.Timeout)
+// destination is where a delivery goes: what it was when the delivery began.
+type destination struct {
+	sink    sink.Sink
+	batch   sink.BatchSink
+	timeout time.Duration
+}
+
+func (w *Worker) deliver(ctx context.Context, to destination, rs []*report.Report) []error {
+	ctx, cancel := context.WithTimeout(ctx, to.timeout)
 	defer cancel()
 	if w.Expand != nil {
 		for n, r := range rs {
@@ -140,8 +147,8 @@ func (w *Worker) deliver(ctx context.Context, rs []*report.Report) []error {
 	}
 	errs := make([]error, len(rs))
 	if len(rs) == 1 {
-		errs[0] = w.Sink.Deliver(ctx, rs[0])
-	} else if got := w.batch.DeliverBatch(ctx, rs); len(got) == len(rs) {
+		errs[0] = to.sink.Deliver(ctx, rs[0])
+	} else if got := to.batch.DeliverBatch(ctx, rs); len(got) == len(rs) {
 		copy(errs, got)
 	} else {
 		for n := range errs {
@@ -150,7 +157,7 @@ func (w *Worker) deliver(ctx context.Context, rs []*report.Report) []error {
 	}
 	for n, err := range errs {
 		if err != nil && errors.Is(ctx.Err(), context.DeadlineExceeded) && !sink.IsPermanent(err) {
-			errs[n] = fmt.Errorf("no answer within %s: %w", w.Policy.Timeout, err)
+			errs[n] = fmt.Errorf("no answer within %s: %w", to.timeout, err)
 		}
 	}
 	return errs

@@ -49,6 +49,7 @@ func (h *history) check(seen *tallyOfHistories) {
 	seen.refused += h.tally.refused
 	seen.stops += h.tally.stops
 	seen.cuts += h.tally.cuts
+	seen.reloads += h.tally.reloads
 	seen.retried += h.tally.retried
 }
 

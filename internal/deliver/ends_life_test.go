@@ -111,12 +111,8 @@ func (h *history) begin() {
 		if err != nil {
 			h.t.Fatal(err)
 		}
-		var to sink.Sink = &mortal{p.sink, l}
-		if p.batches {
-			to = &mortalBatch{&mortal{p.sink, l}}
-		}
 		w, err := New(h.t.Context(), Options{
-			Name: p.name, Sink: to, Policy: p.policy, When: program, Log: log, State: log,
+			Name: p.name, Sink: l.sinkOf(p), Policy: p.policy, When: program, Log: log, State: log,
 			Metrics: NewMetrics(prometheus.NewRegistry()), Logger: zerolog.Nop(),
 			Grouping: DefaultGrouping(), Silences: l.silences, Version: "test",
 		})
@@ -127,6 +123,40 @@ func (h *history) begin() {
 		go func() { l.ended <- w.Run(ctx, l.drain) }()
 	}
 	h.life = l
+}
+
+// sinkOf is a place as this life has it.
+func (l *life) sinkOf(p place) sink.Sink {
+	if p.batches {
+		return &mortalBatch{&mortal{p.sink, l}}
+	}
+	return &mortal{p.sink, l}
+}
+
+// reload gives a worker what a configuration that was read again may bring: another sink for the same
+// place, another policy, or both, in the middle of whatever it is at.
+func (h *history) reload() {
+	h.t.Helper()
+	h.tally.reloads++
+	n := h.rng.IntN(len(h.places))
+	p := &h.places[n]
+	if p.policy.RateLimit = (RateLimit{}); h.rng.IntN(3) == 0 {
+		p.policy.RateLimit.PerMinute = 1 + h.rng.IntN(10)
+	}
+	p.policy.Concurrency = 1 + h.rng.IntN(8)
+	program, err := when.Compile(p.when)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	by := Replacement{Policy: p.policy, When: program, Grouping: DefaultGrouping()}
+	if h.rng.IntN(2) == 0 {
+		by.Sink = h.life.sinkOf(*p)
+	}
+	released, err := h.life.workers[n].Replace(h.t.Context(), by)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	<-released
 }
 
 // stop ends the daemon in order, with or without time to deliver what is left.

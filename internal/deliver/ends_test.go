@@ -60,8 +60,8 @@ func TestEveryAlertHasOneEndOnDisk(t *testing.T) {
 			t.Errorf("nothing was %s: the test shows nothing of it", end)
 		}
 	}
-	if seen.stops == 0 || seen.cuts == 0 || seen.refused == 0 {
-		t.Errorf("no stop, no power cut or no refused append: %+v", seen)
+	if seen.stops == 0 || seen.cuts == 0 || seen.refused == 0 || seen.reloads == 0 {
+		t.Errorf("no stop, no power cut, no refused append or no reload: %+v", seen)
 	}
 }
 
@@ -70,6 +70,7 @@ type tallyOfHistories struct {
 	histories, alerts    int
 	refused, stops, cuts int
 	retried, again       int
+	reloads              int
 	ends                 map[string]int
 }
 
@@ -160,6 +161,8 @@ func (h *history) run() {
 		case 2:
 			h.stop(h.rng.IntN(2) == 0)
 			h.begin()
+		case 3:
+			h.reload()
 		}
 	}
 	h.disk.Plan(nil)

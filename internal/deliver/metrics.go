@@ -76,3 +76,13 @@ func (m *Metrics) dead(sink string, letters int) {
 }
 
 func (m *Metrics) whenError(sink string) { m.whenErrors.WithLabelValues(sink).Inc() }
+
+// Forget removes the metrics of a sink that is no more.
+func (m *Metrics) Forget(sink string) {
+	of := prometheus.Labels{"sink": sink}
+	m.deliveries.DeletePartialMatch(of)
+	m.deadLetters.DeletePartialMatch(of)
+	m.seconds.DeletePartialMatch(of)
+	m.whenErrors.DeletePartialMatch(of)
+	m.withheld.DeletePartialMatch(of)
+}

@@ -22,7 +22,7 @@ func (w *Worker) nextWake() time.Duration {
 
 // nextAttempt is when the next delivery may go, if that is before due.
 func (w *Worker) nextAttempt(due time.Time) time.Time {
-	if w.flying >= w.Policy.Concurrency || w.breaker.open && w.flying > 0 {
+	if w.flying >= w.Policy.Concurrency || w.breaker.open && w.flying > 0 || w.pausing() {
 		return due
 	}
 	any := false

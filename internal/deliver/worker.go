@@ -95,6 +95,8 @@ type Worker struct {
 	// quietUntil is when the sink, which asked to be left alone, may be asked again.
 	quietUntil time.Time
 	draining   bool
+	leaving    bool         // Run ends when nothing is under way
+	next       *replacement // nil for none
 
 	results        chan result
 	settles        chan settlement
@@ -129,13 +131,7 @@ func New(ctx context.Context, o Options) (*Worker, error) {
 		results: make(chan result, o.Policy.Concurrency), settles: make(chan settlement, 1),
 		commands: make(chan func()), over: make(chan struct{}), takenDead: map[string]bool{},
 	}
-	if o.Policy.Batch.Max > 1 {
-		batch, ok := o.Sink.(sink.BatchSink)
-		if !ok {
-			o.Logger.Warn().Msg("batch has no effect: this sink takes one report at a time")
-		}
-		w.batch = batch
-	}
+	w.chooseBatch()
 	if w.Memory == nil {
 		w.Memory = new(Memory)
 	}
@@ -189,20 +185,21 @@ func (w *Worker) Run(ctx context.Context, drain <-chan struct{}) error {
 	feeding.Go(func() { w.feed(feedCtx, room, feed) })
 	defer feeding.Wait()
 	defer stopFeed()
-	defer close(w.over)
+	defer w.end()
 
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
 	asked := false
 	for {
 		if !asked && w.room() > 0 {
-			room <- feedRequest{w.read, w.room()}
+			room <- feedRequest{w.read, w.room(), w.Policy.Retry}
 			asked = true
 		}
+		w.takeOver(time.Now())
 		w.dispatch(ctx)
 		w.settle()
 		w.publish()
-		if w.draining && w.finished() || ctx.Err() != nil {
+		if w.draining && w.finished() || w.leaving && w.flying == 0 || ctx.Err() != nil {
 			return w.stop()
 		}
 		timer.Reset(w.nextWake())
@@ -229,6 +226,7 @@ func (w *Worker) Run(ctx context.Context, drain <-chan struct{}) error {
 type feedRequest struct {
 	after uint64
 	most  int
+	retry Retry
 }
 
 // feed reads the log for each request, so that waiting for new records does not hold up Run.
@@ -248,7 +246,7 @@ func (w *Worker) feed(ctx context.Context, room <-chan feedRequest, feed chan<- 
 			if tries == 1 {
 				w.Logger.Error().Err(err).Msg("can not read the log; trying again")
 			}
-			if !wait(ctx, backoff(w.Policy.Retry, tries)) {
+			if !wait(ctx, backoff(request.retry, tries)) {
 				return
 			}
 			records, err = w.Log.Read(ctx, request.after, request.most)
@@ -273,6 +271,14 @@ func (w *Worker) room() int {
 // and so does what groups hold: telling of it now would be early, and then again.
 func (w *Worker) finished() bool {
 	return w.read >= w.Log.LastSeq() && len(w.queue)+len(w.made) == 0 && w.flying == 0 && !w.settling && !w.unsettled()
+}
+
+// end lets go those who wait for something of a worker that does not run any more.
+func (w *Worker) end() {
+	close(w.over)
+	if w.next != nil {
+		close(w.next.done)
+	}
 }
 
 // stop waits for what is under way and settles it.
