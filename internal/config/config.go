@@ -1,6 +1,7 @@
 package config
 
 import (
+	"crypto/sha256"
 	"time"
 
 	"github.com/filelessd/filelessd/internal/deliver"
@@ -30,6 +31,8 @@ type Config struct {
 	Match match.Config `yaml:"match"`
 	// GRPC is the report service: other programs read the log of reports through it.
 	GRPC server.GRPCConfig `yaml:"grpc"`
+	// Reload is when a running daemon reads this configuration again by itself.
+	Reload Reload `yaml:"reload"`
 	// Sources are where alerts come from, by name.
 	Sources map[string]Source `yaml:"sources"`
 	// Sinks are where reports go, by name.
@@ -68,6 +71,9 @@ type Sink struct {
 	Config sink.Config // of the kind
 	Policy deliver.Policy
 	When   *when.Program // what Policy.When says
+
+	// Files are those that keys of Config name, with the SHA-256 of what they held.
+	Files map[string][sha256.Size]byte
 }
 
 // Default returns what a configuration starts from.
@@ -80,6 +86,7 @@ func Default() *Config {
 		Store:        store.DefaultConfig(),
 		Grouping:     deliver.DefaultGrouping(),
 		Match:        match.DefaultConfig(),
+		Reload:       Reload{Watch: true},
 		Sources:      map[string]Source{},
 		Sinks:        map[string]Sink{},
 	}

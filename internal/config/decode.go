@@ -16,6 +16,7 @@ type decoder struct {
 	lookup     func(string) (string, bool)
 	findings   []finding
 	expansions []expansion
+	files      []string // that something was filled in from
 }
 
 // maxFindings is where a decoder stops collecting: such a file is something else altogether.

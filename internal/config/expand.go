@@ -49,6 +49,22 @@ func expand(text string, lookup func(string) (string, bool)) (full string, parts
 	return b.String(), parts, 0, nil
 }
 
+// filesIn returns the files that text, in which everything can be filled in, takes something from.
+func filesIn(text string) (files []string) {
+	text = strings.ReplaceAll(text, "$$", "")
+	for {
+		_, rest, found := strings.Cut(text, "${")
+		if !found {
+			return files
+		}
+		reference, rest, _ := strings.Cut(rest, "}")
+		if name, ok := strings.CutPrefix(reference, "file:"); ok {
+			files = append(files, name)
+		}
+		text = rest
+	}
+}
+
 // resolve returns what a reference stands for.
 func resolve(reference string, lookup func(string) (string, bool)) (string, error) {
 	if name, ok := strings.CutPrefix(reference, "file:"); ok {

@@ -26,7 +26,8 @@ type Env struct {
 // origin is where a configuration came from.
 type origin struct {
 	decoder
-	env Env
+	env  Env
+	hash string // of the text
 }
 
 // Load reads a configuration file. All that is wrong with what it says comes in one *Error.
@@ -117,7 +118,7 @@ func read(name string, data []byte, env Env) (*origin, error) {
 	if problem != nil {
 		return nil, &Error{[]Problem{*problem}}
 	}
-	return &origin{decoder: decoder{doc: doc, lookup: env.Lookup}, env: env}, nil
+	return &origin{decoder: decoder{doc: doc, lookup: env.Lookup}, env: env, hash: hashOf(data)}, nil
 }
 
 // newFindings drops those of found that are about a part of the file in which something is wrong

@@ -33,6 +33,7 @@ func (d *decoder) text(p path, n *node, secret bool) (string, bool) {
 	}
 	if len(parts) > 0 {
 		d.expansions = append(d.expansions, expansion{p, n.text, append(parts, full)})
+		d.files = append(d.files, filesIn(n.text)...)
 	}
 	if secret && full == "" {
 		d.errorf(p, d.place(p), "%s is empty", n.text)

@@ -36,7 +36,6 @@ func (c *Config) findings() []finding {
 	v.check(c.DataDir != "", path{"data_dir"}, "missing")
 	v.check(c.DrainTimeout >= 0, path{"drain_timeout"}, "want 0 or more, got %s", c.DrainTimeout)
 	v.errors(path{"http"}, c.HTTP.Validate())
-	v.check(!c.HTTP.Reload, path{"http", "reload"}, "reloading over HTTP is not part of this version")
 	v.errors(path{"store"}, c.Store.Validate())
 	v.errors(path{"grouping"}, c.Grouping.Validate())
 	v.errors(path{"grpc"}, c.GRPC.Validate())

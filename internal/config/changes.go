@@ -1,0 +1,129 @@
+package config
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"maps"
+	"os"
+	"reflect"
+	"slices"
+	"strings"
+)
+
+// Reload is when a running daemon reads its configuration again by itself.
+type Reload struct {
+	// Watch reads it again when the file changes, or a file that it takes a secret or a certificate of a
+	// sink from. SIGHUP and the command reload always do.
+	Watch bool `yaml:"watch"`
+}
+
+// hot are the keys that a running daemon takes from a configuration that it reads again.
+var hot = []string{"match", "grouping", "sinks", "drain_timeout", "reload"}
+
+// NeedsRestart names what next has otherwise than c and a running daemon does not take over: keys, and
+// sources as sources.NAME.
+func (c *Config) NeedsRestart(next *Config) (keys []string) {
+	before, after := reflect.ValueOf(c).Elem(), reflect.ValueOf(next).Elem()
+	for _, k := range Keys(before.Type()) {
+		switch {
+		case slices.Contains(hot, k.Name):
+		case k.Name == "sources":
+			keys = append(keys, differentSources(c.Sources, next.Sources)...)
+		case !reflect.DeepEqual(before.FieldByIndex(k.Index).Interface(), after.FieldByIndex(k.Index).Interface()):
+			keys = append(keys, k.Name)
+		}
+	}
+	return keys
+}
+
+func differentSources(before, after map[string]Source) (keys []string) {
+	names := maps.Clone(before)
+	maps.Copy(names, after)
+	for _, name := range slices.Sorted(maps.Keys(names)) {
+		b, a := before[name], after[name]
+		b.Pos, a.Pos = Pos{}, Pos{}
+		if !reflect.DeepEqual(b, a) {
+			keys = append(keys, "sources."+name)
+		}
+	}
+	return keys
+}
+
+// SameDestination reports whether a sink that was opened by s need not be opened again for o: type and
+// keys are equal, and so are the files that they name.
+func (s Sink) SameDestination(o Sink) bool {
+	return s.Type == o.Type && reflect.DeepEqual(s.Config, o.Config) && maps.Equal(s.Files, o.Files)
+}
+
+// File is where c was read from, as it was named; empty if it was not read.
+func (c *Config) File() string { return c.document().name }
+
+// Hash stands for the text that c was read from, as it is in the file: the first 16 hexadecimal digits of
+// its SHA-256; empty if it was not read.
+func (c *Config) Hash() string {
+	if c.origin == nil {
+		return ""
+	}
+	return c.origin.hash
+}
+
+// Files are those that c says something else with when they change: its own, those of ${file:...}, and
+// those that its sinks have read.
+func (c *Config) Files() []string {
+	if c.origin == nil {
+		return nil
+	}
+	files := append([]string{c.origin.doc.name}, c.origin.files...)
+	for _, s := range c.Sinks {
+		files = slices.AppendSeq(files, maps.Keys(s.Files))
+	}
+	slices.Sort(files)
+	return slices.Compact(files)
+}
+
+func hashOf(text []byte) string {
+	sum := sha256.Sum256(text)
+	return hex.EncodeToString(sum[:8])
+}
+
+// filesOf finds the files that keys named ..._file below v are about, with what they hold. One that can
+// not be read is for the sink to complain of, when it opens.
+func filesOf(v reflect.Value) map[string][sha256.Size]byte {
+	found := map[string][sha256.Size]byte{}
+	addFiles(found, v)
+	if len(found) == 0 {
+		return nil
+	}
+	return found
+}
+
+func addFiles(found map[string][sha256.Size]byte, v reflect.Value) {
+	switch v.Kind() {
+	case reflect.Pointer, reflect.Interface:
+		if !v.IsNil() {
+			addFiles(found, v.Elem())
+		}
+	case reflect.Slice:
+		for i := range v.Len() {
+			addFiles(found, v.Index(i))
+		}
+	case reflect.Map:
+		for i := v.MapRange(); i.Next(); {
+			addFiles(found, i.Value())
+		}
+	case reflect.Struct:
+		if isScalar(v.Type()) {
+			return
+		}
+		for _, k := range Keys(v.Type()) {
+			field := v.FieldByIndex(k.Index)
+			if strings.HasSuffix(k.Name, "_file") && field.Kind() == reflect.String && field.Len() > 0 {
+				text, _ := os.ReadFile(field.String())
+				found[field.String()] = sha256.Sum256(text)
+				continue
+			}
+			addFiles(found, field)
+		}
+	default:
+	}
+}
