@@ -12,6 +12,7 @@ import (
 	"io"
 	"maps"
 	"net"
+	"os"
 	"slices"
 	"sync/atomic"
 	"time"
@@ -20,17 +21,13 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/rs/zerolog"
 
-	"github.com/filelessd/filelessd/internal/analyze"
 	"github.com/filelessd/filelessd/internal/config"
 	"github.com/filelessd/filelessd/internal/deliver"
 	"github.com/filelessd/filelessd/internal/knowledge"
-	"github.com/filelessd/filelessd/internal/match"
-	"github.com/filelessd/filelessd/internal/render"
 	"github.com/filelessd/filelessd/internal/server"
 	"github.com/filelessd/filelessd/internal/source"
 	"github.com/filelessd/filelessd/internal/store"
 	"github.com/filelessd/filelessd/pkg/report"
-	"github.com/filelessd/filelessd/pkg/sink"
 )
 
 // Options is what the program around the daemon gives it.
@@ -39,12 +36,16 @@ type Options struct {
 	Version string
 	Stdout  io.Writer // of sinks that write there
 	Log     zerolog.Logger
+	// Load reads the configuration again; nil if that is not to be had.
+	Load func() (*config.Config, error)
+	// Hangup asks for that; nil for nobody.
+	Hangup <-chan os.Signal
 }
 
 // App is a daemon that is built and not yet run, or running.
 type App struct {
 	options  Options
-	config   *config.Config
+	config   *config.Config // of the start
 	log      zerolog.Logger
 	began    time.Time
 	registry *prometheus.Registry
@@ -53,7 +54,9 @@ type App struct {
 	store    *store.Log
 	intake   *intake
 	silences *deliver.Silences
-	workers  []*worker
+	delivery *deliver.Metrics
+	workers  workers
+	reloads  reloads
 	sources  []*runningSource
 	server   *server.Server
 	reports  *server.Reports // nil if nothing is to listen
@@ -62,11 +65,6 @@ type App struct {
 	stopping atomic.Bool // sources take nothing any more
 
 	cleanups []cleanup
-}
-
-type worker struct {
-	name, kind string
-	*deliver.Worker
 }
 
 type runningSource struct {
@@ -91,6 +89,7 @@ func New(ctx context.Context, o Options) (_ *App, err error) {
 	}()
 	a.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	a.metrics = newMetrics(a.registry, o.Version)
+	a.reloads.begin(a.config, a.registry)
 
 	if err := a.openStore(ctx); err != nil {
 		return nil, err
@@ -101,11 +100,9 @@ func New(ctx context.Context, o Options) (_ *App, err error) {
 	if err := a.openSilences(ctx); err != nil {
 		return nil, err
 	}
-	delivery := deliver.NewMetrics(a.registry)
-	for _, name := range slices.Sorted(maps.Keys(a.config.Sinks)) {
-		if err := a.openSink(ctx, a.config.Sinks[name], delivery); err != nil {
-			return nil, fmt.Errorf("sink %s: %w", name, err)
-		}
+	a.delivery = deliver.NewMetrics(a.registry)
+	if err := a.openSinks(ctx); err != nil {
+		return nil, err
 	}
 	stamp := source.NewStamp()
 	for _, name := range slices.Sorted(maps.Keys(a.config.Sources)) {
@@ -164,18 +161,11 @@ func (a *App) newIntake() error {
 	if err != nil {
 		return err
 	}
-	set, err := match.New(base, a.config.Match, func(rule string, err error) {
-		a.metrics.ruleErrors.WithLabelValues(rule).Inc()
-		a.log.Warn().Err(err).Str("rule", rule).Msg("a rule of match.rules failed on an alert, which counts as not matching")
-	})
+	rules, err := a.newRules(base, a.config)
 	if err != nil {
 		return err
 	}
-	analyzer, err := analyze.New(base, a.config.Match, a.options.Version)
-	if err != nil {
-		return err
-	}
-	a.intake = &intake{base: base, set: set, analyzer: analyzer, store: a.store, metrics: a.metrics, log: a.log}
+	a.intake = newIntake(base, rules, a.store, a.metrics, a.log)
 	a.metrics.startTechniques(base)
 	return nil
 }
@@ -183,35 +173,23 @@ func (a *App) newIntake() error {
 // expand puts back what intake left out of the log, and adds what to do.
 func (a *App) expand(r *report.Report) *report.Report { return a.desk().expand(r) }
 
-func (a *App) openSink(ctx context.Context, c config.Sink, m *deliver.Metrics) error {
-	memory := new(deliver.Memory)
-	s, err := c.Kind.Open(ctx, c.Config, sink.Env{
-		Name: c.Name, Version: a.options.Version, Render: render.Render, Stdout: a.options.Stdout, State: memory,
-	})
-	if err != nil {
-		return err
+// openSinks opens the sinks and their places in the log.
+func (a *App) openSinks(ctx context.Context) error {
+	a.onStop("the sinks", a.workers.close)
+	for _, name := range slices.Sorted(maps.Keys(a.config.Sinks)) {
+		c, memory := a.config.Sinks[name], new(deliver.Memory)
+		s, err := a.openSink(ctx, c, memory)
+		if err != nil {
+			return err
+		}
+		w, err := a.newWorker(ctx, c, s, memory, a.config)
+		if err != nil {
+			return errors.Join(err, s.Close())
+		}
+		a.workers.set(append(a.workers.all(), w))
+		a.metrics.watchSink(name, w.Worker)
 	}
-	a.onStop("sink "+c.Name, s.Close)
-	w, err := deliver.New(ctx, deliver.Options{
-		Name: c.Name, Sink: s, Policy: c.Policy, When: c.When, Log: a.store, State: a.store, Metrics: m,
-		Grouping: a.config.Grouping, Silences: a.silences, Version: a.options.Version, Memory: memory,
-		Expand:    a.expand,
-		Logger:    a.log.With().Str("sink", c.Name).Logger(),
-		DeadBytes: deadRoom(int64(a.config.Store.MaxBytes), len(a.config.Sinks)),
-		Dropped:   a.metrics.lost.WithLabelValues("dead_letters").Inc,
-	})
-	if err != nil {
-		return err
-	}
-	a.workers = append(a.workers, &worker{c.Name, c.Type, w})
-	a.metrics.watchSink(c.Name, w)
 	return nil
-}
-
-// deadRoom is the room of a sink's dead letters. All sinks together take no more than a sixteenth of
-// the log's, which is there for reports.
-func deadRoom(maxBytes int64, sinks int) int {
-	return int(min(32<<20, maxBytes/16/int64(sinks)))
 }
 
 func (a *App) openSource(ctx context.Context, c config.Source, stamp func() time.Time) error {

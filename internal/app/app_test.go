@@ -14,6 +14,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -238,7 +239,7 @@ func TestOneAlertOnThreeRoads(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if hits := f.app.intake.set.Match(&e); len(hits) > 0 {
+			if hits := f.app.intake.rules.Load().set.Match(&e); len(hits) > 0 {
 				matching++
 				want[e.ID()] = true
 			}
@@ -360,7 +361,8 @@ func TestPanicCostsOneAlert(t *testing.T) {
 		t.Fatal(err)
 	}
 	broken := *f.app.intake
-	broken.analyzer = nil
+	broken.rules = new(atomic.Pointer[rules])
+	broken.rules.Store(&rules{set: f.app.intake.rules.Load().set})
 	if err := broken.handle(t.Context(), f.app.metrics.ofSource("hook"), []event.Event{e, e}); err != nil {
 		t.Fatal(err)
 	}

@@ -19,7 +19,7 @@ func TestLogHoldsNoWords(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	record, ok, err := f.app.intake.record(&e, "hook")
+	record, ok, err := f.app.intake.record(f.app.intake.rules.Load(), &e, "hook")
 	if err != nil || !ok {
 		t.Fatal(ok, err)
 	}

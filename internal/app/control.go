@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"maps"
 	"path/filepath"
-	"slices"
 
 	"github.com/filelessd/filelessd/internal/server"
 )
@@ -13,6 +12,7 @@ import (
 // Commands that the control socket answers.
 const (
 	CommandStatus        = "status"
+	CommandReload        = "reload"
 	CommandStoreExport   = "store/export"
 	CommandStoreCheck    = "store/check"
 	CommandStoreCompact  = "store/compact"
@@ -32,6 +32,7 @@ type Nothing struct{}
 func (a *App) openControl(ctx context.Context) error {
 	calls := a.desk().calls()
 	calls[CommandStatus] = server.Answer(func(ctx context.Context, _ Nothing) (any, error) { return a.status(ctx), nil })
+	calls[CommandReload] = server.Answer(func(ctx context.Context, _ Nothing) (Reloaded, error) { return a.Reload(ctx, "filelessd reload") })
 	calls[CommandDeadRetry] = server.Answer(a.retryDead)
 	calls[CommandDeadDrop] = server.Answer(a.dropDead)
 	maps.Copy(calls, silenceCalls(a.silences))
@@ -47,11 +48,11 @@ func (a *App) openControl(ctx context.Context) error {
 // workersFor returns the worker of that sink, or all of them for no name.
 func (a *App) workersFor(sink string) ([]*worker, error) {
 	if sink == "" {
-		return a.workers, nil
+		return a.workers.all(), nil
 	}
-	i := slices.IndexFunc(a.workers, func(w *worker) bool { return w.name == sink })
-	if i < 0 {
+	w := a.workers.of(sink)
+	if w == nil {
 		return nil, server.Wrong(fmt.Errorf("no sink %q in the configuration of the daemon", sink))
 	}
-	return a.workers[i : i+1], nil
+	return []*worker{w}, nil
 }

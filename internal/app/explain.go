@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/filelessd/filelessd/internal/deliver"
@@ -205,9 +204,5 @@ func (d *desk) workerOf(sink string) *worker {
 	if d.live == nil {
 		return nil
 	}
-	i := slices.IndexFunc(d.live.workers, func(w *worker) bool { return w.name == sink })
-	if i < 0 {
-		return nil
-	}
-	return d.live.workers[i]
+	return d.live.workers.of(sink)
 }

@@ -4,13 +4,12 @@ import (
 	"context"
 	"fmt"
 	"runtime/debug"
+	"sync/atomic"
 	"time"
 
 	"github.com/rs/zerolog"
 
-	"github.com/filelessd/filelessd/internal/analyze"
 	"github.com/filelessd/filelessd/internal/knowledge"
-	"github.com/filelessd/filelessd/internal/match"
 	"github.com/filelessd/filelessd/internal/store"
 	"github.com/filelessd/filelessd/pkg/event"
 	"github.com/filelessd/filelessd/pkg/report"
@@ -19,12 +18,17 @@ import (
 // intake takes the alerts of all sources: it keeps those that match, analyses them at once, and
 // returns when their reports are synced to disk.
 type intake struct {
-	base     *knowledge.Base
-	set      *match.Set
-	analyzer *analyze.Analyzer
-	store    appender
-	metrics  *metrics
-	log      zerolog.Logger
+	base    *knowledge.Base
+	rules   *atomic.Pointer[rules]
+	store   appender
+	metrics *metrics
+	log     zerolog.Logger
+}
+
+func newIntake(base *knowledge.Base, r *rules, store appender, m *metrics, log zerolog.Logger) *intake {
+	in := &intake{base: base, rules: new(atomic.Pointer[rules]), store: store, metrics: m, log: log}
+	in.rules.Store(r)
+	return in
 }
 
 // appender is what intake needs of the log.
@@ -44,8 +48,9 @@ const (
 func (in *intake) handle(ctx context.Context, source *sourceMetrics, events []event.Event) error {
 	var piece []store.Record
 	bytes := 0
+	rules := in.rules.Load() // all of a batch is judged by the same
 	for i := range events {
-		record, ok, err := in.record(&events[i], source.name)
+		record, ok, err := in.record(rules, &events[i], source.name)
 		if err != nil {
 			in.metrics.lost.WithLabelValues("panic").Inc()
 			in.log.Error().Err(err).Str("id", events[i].ID()).Msg("an alert could not be analysed; this is a mistake of filelessd")
@@ -101,19 +106,19 @@ func withSource(body []byte, source string) []byte {
 
 // record analyses e; ok is false if e is not fileless execution. A panic is an error: it must not
 // cost the alerts beside it.
-func (in *intake) record(e *event.Event, source string) (r store.Record, ok bool, err error) {
+func (in *intake) record(by *rules, e *event.Event, source string) (r store.Record, ok bool, err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			err = fmt.Errorf("panic: %v\n%s", p, debug.Stack())
 		}
 	}()
-	hits := in.set.Match(e)
+	hits := by.set.Match(e)
 	if len(hits) == 0 {
 		return store.Record{}, false, nil
 	}
 	// The report goes on living, and others read it, while e may come again.
 	own := *e
-	analysed := in.analyzer.Report(&own, hits)
+	analysed := by.analyzer.Report(&own, hits)
 	body, err := report.Marshal(in.base.Compact(analysed))
 	if err != nil {
 		return store.Record{}, false, err

@@ -2,6 +2,7 @@ package app
 
 import (
 	"runtime"
+	"sync"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -22,6 +23,9 @@ type metrics struct {
 	lost       *prometheus.CounterVec
 	ruleErrors *prometheus.CounterVec
 	durable    prometheus.Histogram
+
+	mu     sync.Mutex
+	ofSink map[string][]prometheus.Collector // that are read from its status
 }
 
 func newMetrics(reg *prometheus.Registry, version string) *metrics {
@@ -31,7 +35,7 @@ func newMetrics(reg *prometheus.Registry, version string) *metrics {
 		return c
 	}
 	m := &metrics{
-		registry:   reg,
+		registry: reg, ofSink: map[string][]prometheus.Collector{},
 		received:   counter("filelessd_alerts_received_total", "Alerts that a source brought, matching or not.", "source"),
 		matched:    counter("filelessd_alerts_matched_total", "Alerts that show fileless execution, by their first technique; repeats count.", "technique"),
 		rejected:   counter("filelessd_alerts_rejected_total", "Alerts and requests that could not be used.", "source", "reason"),
@@ -100,12 +104,16 @@ func (m *metrics) watchReports(r *server.Reports) {
 
 // watchSink adds what is read from a sink's status at each scrape.
 func (m *metrics) watchSink(name string, w *deliver.Worker) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
 	labels := prometheus.Labels{"sink": name}
-	gauge := func(name, help string, value func(deliver.Status) float64) {
-		m.registry.MustRegister(prometheus.NewGaugeFunc(
-			prometheus.GaugeOpts{Name: name, Help: help, ConstLabels: labels},
+	gauge := func(metric, help string, value func(deliver.Status) float64) {
+		g := prometheus.NewGaugeFunc(
+			prometheus.GaugeOpts{Name: metric, Help: help, ConstLabels: labels},
 			func() float64 { return value(w.Status()) },
-		))
+		)
+		m.registry.MustRegister(g)
+		m.ofSink[name] = append(m.ofSink[name], g)
 	}
 	gauge("filelessd_sink_backlog", "Reports that the sink has not passed yet, parked ones included.",
 		func(s deliver.Status) float64 { return float64(s.Backlog) })
@@ -115,4 +123,14 @@ func (m *metrics) watchSink(name string, w *deliver.Worker) {
 		}
 		return 1
 	})
+}
+
+// forgetSink ends what watchSink began.
+func (m *metrics) forgetSink(name string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, c := range m.ofSink[name] {
+		m.registry.Unregister(c)
+	}
+	delete(m.ofSink, name)
 }

@@ -20,10 +20,11 @@ func (a *App) Run(ctx context.Context) error {
 	server := a.runServers(serverCtx, failed)
 	workerCtx, cutDelivery := context.WithCancel(context.Background())
 	drain := make(chan struct{})
-	delivery := a.runWorkers(workerCtx, drain)
+	reloadCtx, stopReloads := context.WithCancel(ctx)
+	delivery := a.runWorkers(workerCtx, drain, reloadCtx)
 	sourceCtx, stopSources := context.WithCancel(context.Background())
 	intake := a.runSources(sourceCtx, failed)
-	a.log.Info().Str("version", a.options.Version).Int("sources", len(a.sources)).Int("sinks", len(a.workers)).Msg("ready")
+	a.log.Info().Str("version", a.options.Version).Int("sources", len(a.sources)).Int("sinks", len(a.workers.all())).Msg("ready")
 	notify(daemon.SdNotifyReady)
 
 	var err error
@@ -35,7 +36,9 @@ func (a *App) Run(ctx context.Context) error {
 
 	notify(daemon.SdNotifyStopping)
 	// The rest of the time is for closing: the whole stop keeps to drain_timeout.
-	total := a.config.DrainTimeout
+	stopReloads()
+	<-a.reloads.over
+	total := a.reloads.inForce.Load().DrainTimeout
 	deadline := time.Now().Add(total - min(total/10, 500*time.Millisecond))
 	a.log.Info().Stringer("drain_timeout", total).Msg("stopping")
 	a.stopping.Store(true)
@@ -118,21 +121,26 @@ func (a *App) runSources(ctx context.Context, failed chan<- error) <-chan struct
 	})
 }
 
-func (a *App) runWorkers(ctx context.Context, drain <-chan struct{}) <-chan struct{} {
+// runWorkers runs delivery, and the reloads that can change it, until reloadCtx ends.
+func (a *App) runWorkers(ctx context.Context, drain <-chan struct{}, reloadCtx context.Context) <-chan struct{} {
 	return group(func(run func(func())) {
-		for _, w := range a.workers {
+		deliver := func(w *worker) {
 			run(func() {
 				if err := w.Run(ctx, drain); err != nil {
 					a.log.Error().Err(err).Str("sink", w.name).Msg("how far the sink is could not be saved; some reports will be repeated")
 				}
 			})
 		}
+		for _, w := range a.workers.all() {
+			deliver(w)
+		}
+		run(func() { a.runReloads(reloadCtx, run, deliver) })
 	})
 }
 
 func (a *App) backlog() map[string]uint64 {
 	all := map[string]uint64{}
-	for _, w := range a.workers {
+	for _, w := range a.workers.all() {
 		if n := w.Status().Backlog; n > 0 {
 			all[w.name] = n
 		}

@@ -14,6 +14,7 @@ func (a *App) openServer(ctx context.Context) error {
 	}
 	s, err := server.Open(ctx, a.config.HTTP, server.Backend{
 		Ready: a.problems, Summary: a.summary, Status: a.status, Metrics: a.registry, Log: a.log,
+		Reload: func(ctx context.Context) (any, error) { return a.Reload(ctx, "POST /-/reload") },
 	})
 	if err != nil {
 		return err

@@ -28,7 +28,7 @@ func (a *App) summary() any {
 	for _, s := range a.sources {
 		parts["source "+s.name] = s.Status().State
 	}
-	for _, w := range a.workers {
+	for _, w := range a.workers.all() {
 		parts["sink "+w.name] = "ok"
 		if w.Status().BreakerOpen {
 			parts["sink "+w.name] = "down"
@@ -47,6 +47,8 @@ type Status struct {
 	Sources  map[string]SourceStatus `json:"sources"`
 	Sinks    map[string]SinkStatus   `json:"sinks"`
 	Store    store.Stats             `json:"store"`
+	// Configuration is which one is in force.
+	Configuration ConfigurationStatus `json:"configuration"`
 }
 
 // SourceStatus is how a source is doing.
@@ -66,11 +68,12 @@ func (a *App) status(ctx context.Context) any {
 	s := Status{
 		Version: a.options.Version, Process: os.Getpid(), Began: a.began, Ready: len(problems) == 0,
 		Problems: append([]string{}, problems...), Sources: map[string]SourceStatus{}, Sinks: map[string]SinkStatus{},
+		Configuration: a.reloads.status(),
 	}
 	for _, source := range a.sources {
 		s.Sources[source.name] = SourceStatus{source.kind, source.Status()}
 	}
-	for _, w := range a.workers {
+	for _, w := range a.workers.all() {
 		s.Sinks[w.name] = SinkStatus{w.kind, w.Status()}
 	}
 	if stats, err := a.store.Stats(ctx); err == nil {

@@ -52,6 +52,7 @@ type commands struct {
 	Simulate simulateCommand `cmd:"" help:"Serve alerts over gRPC as a Falco up to 0.43 does, for development and tests."`
 
 	Status      statusCommand      `cmd:"" help:"Say how the running daemon is doing: its sources, sinks and log."`
+	Reload      reloadCommand      `cmd:"" help:"Have the running daemon read its configuration again, and say what came of it."`
 	Deadletters deadlettersCommand `cmd:"" help:"Reports that a sink refused for good or that were given up: list, show, retry, drop."`
 	Explain     explainCommand     `cmd:"" help:"Say what became of one report: where it came from, what it matched, what each sink made of it."`
 	Silence     silenceCommand     `cmd:"" help:"Withhold reports for a while: add, list, expire."`

@@ -1,8 +1,6 @@
 package cli
 
 import (
-	"context"
-	"errors"
 	"io"
 	"os"
 	"os/signal"
@@ -40,14 +38,16 @@ func (c *runCommand) Run(p *program) error {
 	p.collectLess()
 	// What grpc has to say of a connection, the source says in better words.
 	grpclog.SetLoggerV2(grpclog.NewLoggerV2(io.Discard, io.Discard, io.Discard))
+	hangup := make(chan os.Signal, 1)
+	signal.Notify(hangup, syscall.SIGHUP)
+	defer signal.Stop(hangup)
 	a, err := app.New(p.ctx, app.Options{
 		Config: conf, Version: Version(), Stdout: &lockedWriter{w: p.Stdout}, Log: log,
+		Load: func() (*config.Config, error) { return p.loadConfig(c.Config) }, Hangup: hangup,
 	})
 	if err != nil {
 		return err
 	}
-	stop := ignoreHangup(p.ctx, log)
-	defer stop()
 	return a.Run(p.ctx)
 }
 
@@ -97,29 +97,4 @@ func newLogger(c config.Log, w io.Writer, terminal bool) zerolog.Logger {
 		level = zerolog.InfoLevel
 	}
 	return zerolog.New(w).Level(level).With().Timestamp().Logger()
-}
-
-// ignoreHangup keeps SIGHUP, which asks other daemons to read their configuration again, from
-// ending this one.
-func ignoreHangup(ctx context.Context, log zerolog.Logger) (stop func()) {
-	hangup := make(chan os.Signal, 1)
-	signal.Notify(hangup, syscall.SIGHUP)
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		for {
-			select {
-			case <-hangup:
-				log.Warn().Msg("SIGHUP: this version does not reload its configuration; restart it instead")
-			case <-ctx.Done():
-				return
-			}
-		}
-	}()
-	return func() {
-		signal.Stop(hangup)
-		if errors.Is(ctx.Err(), context.Canceled) {
-			<-done
-		}
-	}
 }

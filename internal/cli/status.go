@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/filelessd/filelessd/internal/app"
@@ -35,6 +36,7 @@ func (c *statusCommand) Run(p *program) error {
 	for _, problem := range s.Problems {
 		fmt.Fprintf(p.Stdout, "  %s\n", report.Visible(problem))
 	}
+	p.configuration(s.Configuration, now)
 	if err := p.sourceTable(s, now); err != nil {
 		return err
 	}
@@ -43,6 +45,20 @@ func (c *statusCommand) Run(p *program) error {
 	}
 	_, err := fmt.Fprintf(p.Stdout, "\nlog: %d reports, %s on disk%s\n", s.Store.Records, size(s.Store.Bytes), damaged(s.Store))
 	return err
+}
+
+// configuration says which one is in force, if it was read from a file, and what is not.
+func (p *program) configuration(c app.ConfigurationStatus, now time.Time) {
+	if c.File != "" {
+		fmt.Fprintf(p.Stdout, "configuration: %s (%s), in force for %s\n", report.Visible(c.File), c.Hash, span(now.Sub(c.Loaded)))
+	}
+	if c.Error != "" {
+		first, _, _ := strings.Cut(c.Error, "\n") // the rest shows where, which check does too
+		fmt.Fprintf(p.Stdout, "  REJECTED %s: %s\n", ago(c.At, now), cut(first, 500))
+	}
+	if len(c.Restart) > 0 {
+		fmt.Fprintf(p.Stdout, "  needs a restart: %s\n", strings.Join(c.Restart, ", "))
+	}
 }
 
 // What is wrong comes below a table, a line each: such texts say what to do, and are long.

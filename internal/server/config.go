@@ -17,7 +17,7 @@ type Config struct {
 	Token sink.Secret `yaml:"token"`
 	// TLS of the listener.
 	TLS listen.TLS `yaml:"tls"`
-	// Reload allows POST /-/reload.
+	// Reload allows POST /-/reload, which reads the configuration again.
 	Reload bool `yaml:"reload"`
 }
 

@@ -27,6 +27,8 @@ type Backend struct {
 	Ready func() []string
 	// Summary is the state of sources and sinks in a word each, without their error texts.
 	Summary func() any
+	// Reload reads the configuration again, and says what came of it.
+	Reload func(ctx context.Context) (any, error)
 	// Status is everything, as JSON.
 	Status  func(ctx context.Context) any
 	Metrics prometheus.Gatherer
@@ -105,6 +107,9 @@ func (s *Server) handler() http.Handler {
 	if s.trusted() {
 		mux.Handle("GET /statusz", s.guard(http.HandlerFunc(s.status)))
 	}
+	if s.trusted() && s.config.Reload {
+		mux.Handle("POST /-/reload", s.guard(http.HandlerFunc(s.reload)))
+	}
 	return mux
 }
 
@@ -146,6 +151,16 @@ func (s *Server) ready(w http.ResponseWriter, _ *http.Request) {
 
 func (s *Server) status(w http.ResponseWriter, r *http.Request) {
 	writeJSON(w, http.StatusOK, s.backend.Status(r.Context()))
+}
+
+// reload answers as Prometheus and Alertmanager do: 200, or 500 with what is wrong with the configuration.
+func (s *Server) reload(w http.ResponseWriter, r *http.Request) {
+	did, err := s.backend.Reload(r.Context())
+	if err != nil {
+		writeJSON(w, http.StatusInternalServerError, Refusal{"the configuration was rejected: " + err.Error()})
+		return
+	}
+	writeJSON(w, http.StatusOK, did)
 }
 
 func writeJSON(w http.ResponseWriter, code int, v any) {

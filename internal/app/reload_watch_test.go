@@ -1,0 +1,203 @@
+package app
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/filelessd/filelessd/internal/config"
+	"github.com/filelessd/filelessd/internal/sinks"
+)
+
+// watched is a configuration on disk, looked at by a test's clock.
+type watched struct {
+	t     *testing.T
+	file  string
+	watch *fileWatch
+	now   time.Time
+	loads int
+}
+
+func (w *watched) load() (*config.Config, error) {
+	w.loads++
+	return config.Load(w.file, config.Env{Sinks: sinks.Builtin(), Now: w.now})
+}
+
+func newWatched(t *testing.T, file string) *watched {
+	t.Helper()
+	w := &watched{t: t, file: file, now: time.Unix(1_800_000_000, 0)}
+	conf, err := w.load()
+	if err != nil {
+		t.Fatal(err)
+	}
+	a := &App{config: conf, options: Options{Load: w.load}}
+	w.watch = a.newFileWatch(w.now)
+	return w
+}
+
+// look says whether the next look wants a reload.
+func (w *watched) look() bool {
+	w.now = w.now.Add(lookEvery)
+	return w.watch.wants(w.now)
+}
+
+// reload reads the configuration as the daemon would.
+func (w *watched) reload() error {
+	w.t.Helper()
+	w.watch.reading(w.now)
+	conf, err := w.load()
+	if err != nil {
+		conf = w.watch.config
+	}
+	w.watch.read(conf, err)
+	return err
+}
+
+func write(t *testing.T, file, text string) {
+	t.Helper()
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+const minimal = "sources:\n  hook: {type: falco_http, listen: '127.0.0.1:0'}\nsinks:\n  soc: {type: webhook, url: http://127.0.0.1:1/}\n"
+
+func TestWatchWaitsUntilNobodyWrites(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "config.yaml")
+	write(t, file, minimal)
+	w := newWatched(t, file)
+	if w.look() || w.look() {
+		t.Fatal("nothing changed")
+	}
+	for n := range 3 {
+		write(t, file, minimal+"#"+time.Duration(n).String())
+		if err := os.Chtimes(file, time.Time{}, w.now.Add(time.Duration(n)*time.Second)); err != nil {
+			t.Fatal(err)
+		}
+		if w.look() {
+			t.Fatal("read while somebody writes")
+		}
+	}
+	if !w.look() {
+		t.Fatal("a change was not seen")
+	}
+	if err := w.reload(); err != nil {
+		t.Fatal(err)
+	}
+	if w.look() || w.look() {
+		t.Error("the same change twice")
+	}
+	// Gone for a moment, as with editors that write another file and rename it.
+	if err := os.Remove(file); err != nil {
+		t.Fatal(err)
+	}
+	if w.look() {
+		t.Error("gone for one look")
+	}
+	write(t, file, minimal+"# renamed")
+	w.look()
+	if !w.look() {
+		t.Error("a file in the place of another was not seen")
+	}
+}
+
+// TestWatchConfigMap: Kubernetes changes a mounted ConfigMap by the symbolic link ..data, and no file that
+// the daemon has opened ever changes.
+func TestWatchConfigMap(t *testing.T) {
+	dir := t.TempDir()
+	for _, version := range []string{"..1", "..2"} {
+		if err := os.Mkdir(filepath.Join(dir, version), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		write(t, filepath.Join(dir, version, "config.yaml"), minimal)
+	}
+	err := errors.Join(os.Symlink("..1", filepath.Join(dir, "..data")), os.Symlink("..data/config.yaml", filepath.Join(dir, "config.yaml")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := newWatched(t, filepath.Join(dir, "config.yaml"))
+	w.look()
+	err = errors.Join(os.Symlink("..2", filepath.Join(dir, "..tmp")), os.Rename(filepath.Join(dir, "..tmp"), filepath.Join(dir, "..data")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.look()
+	if !w.look() {
+		t.Error("the swap was not seen")
+	}
+}
+
+// TestWatchSecrets: a secret that changes is a change, also one that the configuration did not name before.
+func TestWatchSecrets(t *testing.T) {
+	dir := t.TempDir()
+	file, secret, ca := filepath.Join(dir, "config.yaml"), filepath.Join(dir, "secret"), filepath.Join(dir, "ca.pem")
+	write(t, file, minimal)
+	w := newWatched(t, file)
+	write(t, secret, "whsec_MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=")
+	write(t, ca, "a certificate")
+	w.look()
+	if w.look() {
+		t.Fatal("a file that nobody named")
+	}
+	write(t, file, minimal[:len(minimal)-2]+", secret: '${file:"+secret+"}', tls: {ca_file: "+ca+"}}\n")
+	w.look()
+	if !w.look() {
+		t.Fatal("the configuration changed")
+	}
+	if err := w.reload(); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{secret, ca} {
+		write(t, name, "whsec_OTk5OTk5OTk5OTk5OTk5OTk5OTk5OTk5OTk5OTk5OTk=...")
+		w.look()
+		if !w.look() {
+			t.Errorf("%s changed, and nothing was read", filepath.Base(name))
+		}
+		_ = w.reload()
+	}
+}
+
+// TestWatchTriesAgain: what a rejected configuration lacks may come later, in a file that was not looked
+// at; nothing is said meanwhile.
+func TestWatchTriesAgain(t *testing.T) {
+	dir := t.TempDir()
+	file, secret := filepath.Join(dir, "config.yaml"), filepath.Join(dir, "secret")
+	write(t, file, minimal)
+	w := newWatched(t, file)
+	write(t, file, minimal[:len(minimal)-2]+", secret: '${file:"+secret+"}'}\n")
+	w.look()
+	if !w.look() || w.reload() == nil {
+		t.Fatal("a configuration without its secret")
+	}
+	before := w.loads
+	for range 10 * againEvery / lookEvery {
+		if w.look() {
+			t.Fatal("told again of the same mistake")
+		}
+	}
+	if n := w.loads - before; n < 9 || n > 10 {
+		t.Errorf("%d tries in %s", n, 10*againEvery)
+	}
+	write(t, secret, "whsec_MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=")
+	n := 0
+	for ; !w.look(); n++ {
+		if n > int(againEvery/lookEvery) {
+			t.Fatal("the secret is there, and nothing happens")
+		}
+	}
+	if err := w.reload(); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestWatchOff(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "config.yaml")
+	write(t, file, "reload: {watch: false}\n"+minimal)
+	w := newWatched(t, file)
+	write(t, file, "reload: {watch: false}\n# changed\n"+minimal)
+	if w.look() || w.look() {
+		t.Error("read although it is not to be watched")
+	}
+}
