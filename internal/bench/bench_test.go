@@ -66,6 +66,23 @@ func TestRow(t *testing.T) {
 	}
 }
 
+// TestReloadRow: a configuration that is read again and again while alerts come costs none of them. How
+// fast it is, the bench says.
+func TestReloadRow(t *testing.T) {
+	s := scenario{name: "reload", n: 400, posters: 4, rate: 200, shape: rig.Distinct, clean: 500 * time.Millisecond, reloads: 10}
+	r, err := testBench().run(t.Context(), s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Log(r)
+	if d := r.Reloads; d.Applied != 6 || d.Rejected != 4 || d.PerS <= 0 || d.CleanPerS <= 0 {
+		t.Errorf("%+v", d)
+	}
+	if k := r.Sinks[0]; k.Distinct != 400 || k.Lost != 0 || k.Duplicates != 0 {
+		t.Errorf("%+v", k)
+	}
+}
+
 func TestBacklogRow(t *testing.T) {
 	r, err := testBench().run(t.Context(), scenario{name: "backlog", n: 200, posters: 2, shape: rig.Distinct, backlog: true})
 	if err != nil {

@@ -102,7 +102,7 @@ func (o *options) scenarios(stderr io.Writer) ([]scenario, error) {
 	var some []scenario
 	for _, s := range rows {
 		switch {
-		case s.backlog || s.grouping:
+		case s.backlog || s.grouping || s.reloads > 0:
 			fmt.Fprintf(stderr, "%s: needs filelessd; left out\n", s.name)
 		case s.kill != 0 && o.exec == "":
 			fmt.Fprintf(stderr, "%s: needs -exec; left out\n", s.name)

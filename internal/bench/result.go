@@ -38,6 +38,9 @@ type result struct {
 	// DrainThousand is the rate at which a backlog of 1,000 drains, to compare with.
 	DrainThousand float64 `json:"drain_per_s_of_1000,omitempty"`
 
+	// Reloads is how the configuration was read again during the load.
+	Reloads *reloadResult `json:"reloads,omitempty"`
+
 	Bounds    []bound   `json:"bounds"`
 	Version   string    `json:"version"`
 	Machine   machine   `json:"machine"`
@@ -59,6 +62,19 @@ type sinkResult struct {
 	Messages   int            `json:"messages,omitempty"`     // with grouping: deliveries of any kind
 	Members    int            `json:"members,omitempty"`      // with grouping: alerts that summaries stand for
 	Kinds      map[string]int `json:"kinds,omitempty"`
+}
+
+// reloadResult is how a configuration was read again and again.
+type reloadResult struct {
+	Applied     int     `json:"applied"`
+	Rejected    int     `json:"rejected"` // of those that were broken on purpose
+	CleanPerS   float64 `json:"clean_per_s"`
+	PerS        float64 `json:"per_s"` // delivered while that went on
+	CleanP99    float64 `json:"clean_p99_ms"`
+	P99         float64 `json:"p99_ms"`
+	LongestMs   float64 `json:"longest_ms"` // that one took
+	expected    int     // to be rejected
+	from, until time.Time
 }
 
 // bound is what a row must hold.
@@ -101,6 +117,11 @@ func (r *result) judge(s scenario) {
 	}
 	if s.settle {
 		r.hold("RSS after", fmt.Sprintf("idle + %d MB", mostGrowthMB), fmt.Sprintf("%.0f MB after %.0f MB", r.AfterMB, r.IdleMB), r.AfterMB <= r.IdleMB+mostGrowthMB)
+	}
+	if s.reloads > 0 {
+		d := r.Reloads
+		r.hold("rejected reloads", fmt.Sprint(d.expected), fmt.Sprint(d.Rejected), d.Rejected == d.expected)
+		r.hold("rate while reloading", "at least 0.9 of before", fmt.Sprintf("%.0f/s after %.0f/s", d.PerS, d.CleanPerS), d.PerS >= 0.9*d.CleanPerS)
 	}
 	if s.backlog {
 		r.hold("ready", "under 3 s", fmt.Sprintf("%.2f s", r.ReadyMs/1000), r.ReadyMs < 3000)
@@ -155,6 +176,10 @@ func (r *result) String() string {
 	fmt.Fprintf(&b, "%-20s %7d accepted, in %6.0f/s", r.Scenario, r.Accepted, r.Intake)
 	for _, k := range r.Sinks {
 		fmt.Fprintf(&b, " | %s: %d lost, %d twice, %.0f/s, p50 %.1f p99 %.1f ms", k.Name, k.Lost, k.Duplicates, k.PerSecond, k.P50, k.P99)
+	}
+	if d := r.Reloads; d != nil {
+		fmt.Fprintf(&b, " | %d reloads taken, %d rejected, the longest %.0f ms: %.0f/s after %.0f/s, p99 %.1f after %.1f ms",
+			d.Applied, d.Rejected, d.LongestMs, d.PerS, d.CleanPerS, d.P99, d.CleanP99)
 	}
 	fmt.Fprintf(&b, " | %.0f µs CPU each, RSS %.0f idle, %.0f peak, %.0f after | others used %.2f CPUs, fsync %.1f ms | %s",
 		r.CPUMicros, r.IdleMB, r.PeakMB, r.AfterMB, r.Reference.OtherCPUs, r.Reference.FsyncMs, verdict)

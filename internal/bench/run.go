@@ -43,6 +43,7 @@ type row struct {
 	sampler   *rig.Sampler
 	result    *result
 	restarted chan error
+	reloaded  chan error
 	began     time.Time
 	faultAt   time.Time
 }
@@ -51,7 +52,7 @@ type row struct {
 func (b *bench) run(ctx context.Context, s scenario) (_ *result, err error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	r := &row{bench: b, scenario: s, sent: rig.NewSent(s.n), receivers: map[string]*rig.Receiver{}}
+	r := &row{bench: b, scenario: s, sent: rig.NewSent(s.n), receivers: map[string]*rig.Receiver{}, reloaded: make(chan error, 1)}
 	if r.script, err = rig.ParseScript(s.script); err != nil {
 		return nil, err
 	}
@@ -146,6 +147,11 @@ func (r *row) runLoad(ctx context.Context) error {
 			return err
 		}
 	}
+	if r.reloads > 0 {
+		if err := <-r.reloaded; err != nil {
+			return err
+		}
+	}
 	r.await(ctx)
 	usage := r.sampler.Stop(ctx)
 	r.measured(usage, clock)
@@ -170,6 +176,9 @@ func (r *row) post(ctx context.Context) {
 				go func() { r.restarted <- r.restart(ctx) }()
 			}
 		}
+	}
+	if r.reloads > 0 {
+		playing.Go(func() { r.reloaded <- r.reload(ctx) })
 	}
 	load.Run(ctx, r.sent)
 	playing.Wait()
@@ -223,6 +232,9 @@ func (r *row) measured(usage rig.Usage, c clock) {
 		if at := receiver.Counts().Last; at.After(last) {
 			last = at
 		}
+	}
+	if r.result.Reloads != nil {
+		r.reloadsMeasured(r.receivers[tested].Tally)
 	}
 	r.result.Seconds = round(last.Sub(r.began).Seconds())
 	r.result.StoreMB = mb(dirSize(r.target.dir))

@@ -27,13 +27,17 @@ type scenario struct {
 	settle   bool
 	grouping bool
 	backlog  bool
-	perSec   float64 // deliveries at least; 0 for no bound
+	// reloads is how often the configuration is read again, evenly over the time after clean.
+	reloads int
+	perSec  float64 // deliveries at least; 0 for no bound
 }
 
 // table returns the rows that the README shows; quick ones are for seeing that they work.
 func table(quick, grouping bool, backlog int) []scenario {
 	flood, single, clean, fault := 50_000, 10_000, 10*time.Second, 10*time.Second
+	reloads, reloadRate := 100, 1000
 	if quick {
+		reloads, reloadRate = 10, 200
 		flood, single, clean, fault = 2_000, 500, time.Second, time.Second
 		backlog = min(backlog, 5_000)
 	}
@@ -53,6 +57,7 @@ func table(quick, grouping bool, backlog int) []scenario {
 		faulty("never-answers-one", "hang=1", 500),
 		{name: "kill-SIGTERM", n: flood, posters: 16, shape: rig.Distinct, kill: syscall.SIGTERM, killAt: flood / 2},
 		{name: "kill-SIGKILL", n: flood, posters: 16, shape: rig.Distinct, kill: syscall.SIGKILL, killAt: flood / 2},
+		{name: "reload", n: reloadRate * int((clean+2*fault)/time.Second), posters: 16, rate: reloadRate, shape: rig.Distinct, clean: clean, reloads: reloads},
 		{name: "backlog", n: backlog, posters: 4, shape: rig.Distinct, backlog: true},
 	}
 	if grouping {

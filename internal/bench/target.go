@@ -29,6 +29,9 @@ type target struct {
 	env     []string
 	ready   func(context.Context) bool
 	log     *os.File
+	own     *rig.Filelessd // nil for another program
+	more    string         // what its configuration has at the top
+	sinks   []rig.Sink
 
 	process *rig.Process
 	pid     int
@@ -60,7 +63,7 @@ func (b *bench) newTarget(ctx context.Context, dir string, s scenario, urls map[
 		return nil, errors.Join(err, log.Close())
 	}
 	return &target{
-		url: f.URL(), metrics: f.Metrics(), dir: dir, log: log, ready: f.Ready, env: b.env,
+		url: f.URL(), metrics: f.Metrics(), dir: dir, log: log, ready: f.Ready, env: b.env, own: f, more: more, sinks: sinks,
 		command: append([]string{b.binary}, f.Args()...),
 	}, nil
 }

@@ -162,6 +162,20 @@ func (t *Tally) Missing() (n int) {
 	return n
 }
 
+// Rate is how many alerts came for the first time in a span of time, by the second.
+func (t *Tally) Rate(from, to time.Time) float64 {
+	low, high := int64(from.Sub(t.sent.start)), int64(to.Sub(t.sent.start))
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	n := 0
+	for _, trip := range t.took {
+		if at := trip.began + trip.took; at >= low && at < high {
+			n++
+		}
+	}
+	return float64(n) / to.Sub(from).Seconds()
+}
+
 // Took returns the share q (0.99) of the times from an alert's first post to its delivery, of the
 // alerts whose post began in a span of time; a zero time for no limit.
 func (t *Tally) Took(q float64, from, to time.Time) time.Duration {
