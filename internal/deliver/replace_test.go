@@ -134,9 +134,9 @@ func TestReplacePolicy(t *testing.T) {
 		if released := b.replace(nil); func() bool { settle(); return !isClosed(released) }() {
 			t.Fatal("waits for a delivery to the same sink")
 		}
-		time.Sleep(1800 * time.Millisecond)
-		if n := len(b.sink.taken()); n != 6 {
-			t.Errorf("%d taken by five at a time in a second after one, want 6", n)
+		time.Sleep(1500 * time.Millisecond)
+		if n := len(b.sink.taken()); n != 5 {
+			t.Errorf("%d taken by five at a time in the second after one, want 5", n)
 		}
 		b.log.append(newReports(11, 20)...)
 		time.Sleep(10 * time.Second)
