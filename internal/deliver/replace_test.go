@@ -97,9 +97,11 @@ func TestReplaceWhatIsDown(t *testing.T) {
 			return nil
 		})
 		b.log.append(newReports(1, 9)...)
-		time.Sleep(10 * time.Hour) // the first is parked
+		time.Sleep(time.Hour)
+		b.log.append(newReports(10, 10)...) // taken after the first has failed
+		time.Sleep(10 * time.Hour)          // the first is parked
 		b.sink.set(func(context.Context, *report.Report) error { return sink.RetryAfter(errDown, time.Hour) })
-		b.log.append(newReports(10, 100)...)
+		b.log.append(newReports(11, 100)...)
 		time.Sleep(12 * time.Hour)
 		if s := b.worker.Status(); !s.BreakerOpen || s.Parked != 1 {
 			t.Fatalf("%+v", s)
@@ -107,7 +109,7 @@ func TestReplaceWhatIsDown(t *testing.T) {
 		next := &scriptedSink{}
 		<-b.replace(next)
 		settle()
-		want := append(ids(1, 1), ids(10, 100)...)
+		want := append(ids(1, 1), ids(11, 100)...)
 		if diff := cmp.Diff(want, sorted(next.taken())); diff != "" {
 			t.Error(diff)
 		}
