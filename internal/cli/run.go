@@ -16,6 +16,7 @@ import (
 	"github.com/filelessd/filelessd/internal/app"
 	"github.com/filelessd/filelessd/internal/config"
 	"github.com/filelessd/filelessd/internal/knowledge"
+	"github.com/filelessd/filelessd/internal/listen"
 )
 
 // defaultConfig is read if no other file is named and it exists.
@@ -42,6 +43,7 @@ func (c *runCommand) Run(p *program) error {
 	grpclog.SetLoggerV2(grpclog.NewLoggerV2(io.Discard, io.Discard, io.Discard))
 	a, err := app.New(p.ctx, app.Options{
 		Config: conf, Version: Version(), Stdout: &lockedWriter{w: p.Stdout}, Log: log,
+		Sockets: listen.FromSystemd(),
 	})
 	if err != nil {
 		return err
