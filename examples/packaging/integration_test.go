@@ -197,7 +197,7 @@ func rpmFile(t *testing.T, path string) {
 	}
 	system := t.TempDir()
 	output(t, ".", program, "--root", system, "--initdb")
-	output(t, ".", program, "--root", system, "-i", "--nodeps", "--noscripts", "--nosignature", path)
+	output(t, ".", program, "--root", system, "-i", "--force-debian", "--nodeps", "--noscripts", "--nosignature", path)
 	if says := output(t, ".", filepath.Join(system, "usr/bin/filelessd"), "version"); !strings.Contains(says, version) {
 		t.Errorf("version says %s", says)
 	}

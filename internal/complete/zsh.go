@@ -83,7 +83,7 @@ func zshValue(kind kind, words []string) string {
 		return "_files"
 	case directory:
 		return "_files -/"
-	default:
-		return " "
+	default: // a message instead would keep zsh from completing a flag there
+		return "()"
 	}
 }

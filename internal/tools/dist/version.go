@@ -8,9 +8,9 @@ import (
 	"time"
 )
 
-// described is what `git describe --tags --always --dirty` prints: a tag, or commits after one, or a hash.
+// described is what `git describe --tags --always` prints: a tag, or commits after one, or a hash.
 var described = regexp.MustCompile(
-	`^(?:v?([0-9]+\.[0-9]+\.[0-9]+)(?:-([A-Za-z][0-9A-Za-z.]*))?(?:-([0-9]+)-g([0-9a-f]+))?|([0-9a-f]{7,40}))(-dirty)?$`)
+	`^(?:v?([0-9]+\.[0-9]+\.[0-9]+)(?:-([A-Za-z][0-9A-Za-z.]*))?(?:-([0-9]+)-g([0-9a-f]+))?|([0-9a-f]{7,40}))$`)
 
 // packageVersion turns what git says into a version that dpkg and rpm both take, and sort as git does: what
 // comes before a release has ~, and what comes after one has +.
@@ -21,11 +21,12 @@ var described = regexp.MustCompile(
 //	38f83a8             0.0~git20261129.134455.38f83a8, if there is no tag
 //	v1.2.3-dirty        1.2.3+dirty
 func packageVersion(describe string, commit time.Time) (string, error) {
-	m := described.FindStringSubmatch(describe)
+	clean, dirty := strings.CutSuffix(describe, "-dirty")
+	m := described.FindStringSubmatch(clean)
 	if m == nil {
 		return "", fmt.Errorf("version %q: want a tag such as v1.2.3 or v1.2.3-rc.1, or what git describe makes of it", describe)
 	}
-	base, pre, after, hash, dirty := m[1], m[2], m[3], cmp.Or(m[4], m[5]), m[6]
+	base, pre, after, hash := m[1], m[2], m[3], cmp.Or(m[4], m[5])
 	version := base
 	if pre != "" {
 		version += "~" + pre
@@ -38,7 +39,7 @@ func packageVersion(describe string, commit time.Time) (string, error) {
 		version += "+" + snapshot
 	}
 	switch {
-	case dirty == "":
+	case !dirty:
 	case strings.Contains(version, "git"):
 		version += ".dirty"
 	default:
