@@ -10,13 +10,16 @@ RACE := $(if $(shell command -v $${CC:-cc} gcc clang 2>/dev/null),-race)
 
 RECEIVERS := ./otelcol github.com/versity/versitygw/cmd/versitygw
 
-.PHONY: demo test integration lint build bench bench-sinks generate soak fuzz
+.PHONY: demo test integration lint build dist bench bench-sinks generate soak fuzz
 
 demo: build ## Play the scenario: a simulated Falco, the daemon, its reports.
 	./bin/filelessd demo --once
 
 build: ## One static binary, bin/filelessd.
 	CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o bin/filelessd ./cmd/filelessd
+
+dist: ## A release, for amd64 and arm64: tar.gz, deb, rpm, SBOMs and checksums, in dist/.
+	go run -C internal/tools/dist . -root ../../..
 
 test: ## All tests, with the race detector.
 	$(if $(RACE),,@echo 'no C compiler: testing without the race detector')
@@ -29,14 +32,16 @@ integration: ## Tests against real receivers and readers, which must be installe
 	go build -C internal/tools/receivers/loki -o /dev/null github.com/grafana/loki/v3/cmd/loki
 	FILELESSD_INTEGRATION=1 go test -count=1 -tags integration -run 'Integration' ./...
 	cd internal/tools/readers && FILELESSD_INTEGRATION=1 go test -count=1 ./...
+	cd internal/tools/dist && go test -count=1 ./...
 
 lint: ## Static checks; compiles its tools the first time.
 	go tool -modfile=internal/tools/go.mod golangci-lint run ./...
 	cd internal/tools && go tool golangci-lint run -c ../../.golangci.yml ./...
 	cd internal/tools/readers && go tool -modfile=../go.mod golangci-lint run -c ../../../.golangci.yml ./...
+	cd internal/tools/dist && go tool -modfile=../go.mod golangci-lint run -c ../../../.golangci.yml ./...
 	cd internal/tools/receivers && go tool -modfile=../go.mod golangci-lint run -c ../../../.golangci.yml ./...
 
-generate: ## Everything that is generated: protocol, reference configuration.
+generate: ## Everything that is generated: protocol, reference configuration, manual pages, completions.
 	go generate ./...
 
 BENCH := go test -run '^$$' -benchmem

@@ -24,6 +24,7 @@ import (
 	"github.com/filelessd/filelessd/internal/config"
 	"github.com/filelessd/filelessd/internal/deliver"
 	"github.com/filelessd/filelessd/internal/knowledge"
+	"github.com/filelessd/filelessd/internal/listen"
 	"github.com/filelessd/filelessd/internal/server"
 	"github.com/filelessd/filelessd/internal/source"
 	"github.com/filelessd/filelessd/internal/store"
@@ -39,7 +40,8 @@ type Options struct {
 	// Load reads the configuration again; nil if that is not to be had.
 	Load func() (*config.Config, error)
 	// Hangup asks for that; nil for nobody.
-	Hangup <-chan os.Signal
+	Hangup  <-chan os.Signal
+	Sockets *listen.Sockets // that systemd has passed; nil for none
 }
 
 // App is a daemon that is built and not yet run, or running.
@@ -120,6 +122,7 @@ func New(ctx context.Context, o Options) (_ *App, err error) {
 	if err := a.openControl(ctx); err != nil {
 		return nil, fmt.Errorf("control socket: %w", err)
 	}
+	a.warnUnused()
 	return a, nil
 }
 
@@ -198,6 +201,7 @@ func (a *App) openSource(ctx context.Context, c config.Source, stamp func() time
 		Name: c.Name, Log: a.log.With().Str("source", c.Name).Logger(), Stamp: stamp,
 		Rejected: func(reason string) { a.metrics.rejected.WithLabelValues(c.Name, reason).Inc() },
 		Offsets:  offsets{a.store, ownerOf(c.Name)},
+		Sockets:  a.options.Sockets,
 	}
 	s, err := open(ctx, c, env)
 	if err != nil {

@@ -11,8 +11,8 @@ import (
 	"github.com/filelessd/filelessd/internal/sinks"
 )
 
-// watched is a configuration on disk, looked at by a test's clock.
-type watched struct {
+// watchedFiles is a configuration on disk, looked at by a test's clock.
+type watchedFiles struct {
 	t     *testing.T
 	file  string
 	watch *fileWatch
@@ -20,14 +20,14 @@ type watched struct {
 	loads int
 }
 
-func (w *watched) load() (*config.Config, error) {
+func (w *watchedFiles) load() (*config.Config, error) {
 	w.loads++
 	return config.Load(w.file, config.Env{Sinks: sinks.Builtin(), Now: w.now})
 }
 
-func newWatched(t *testing.T, file string) *watched {
+func newWatchedFiles(t *testing.T, file string) *watchedFiles {
 	t.Helper()
-	w := &watched{t: t, file: file, now: time.Unix(1_800_000_000, 0)}
+	w := &watchedFiles{t: t, file: file, now: time.Unix(1_800_000_000, 0)}
 	conf, err := w.load()
 	if err != nil {
 		t.Fatal(err)
@@ -38,13 +38,13 @@ func newWatched(t *testing.T, file string) *watched {
 }
 
 // look says whether the next look wants a reload.
-func (w *watched) look() bool {
+func (w *watchedFiles) look() bool {
 	w.now = w.now.Add(lookEvery)
 	return w.watch.wants(w.now)
 }
 
 // reload reads the configuration as the daemon would.
-func (w *watched) reload() error {
+func (w *watchedFiles) reload() error {
 	w.t.Helper()
 	w.watch.reading(w.now)
 	conf, err := w.load()
@@ -67,7 +67,7 @@ const minimal = "sources:\n  hook: {type: falco_http, listen: '127.0.0.1:0'}\nsi
 func TestWatchWaitsUntilNobodyWrites(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "config.yaml")
 	write(t, file, minimal)
-	w := newWatched(t, file)
+	w := newWatchedFiles(t, file)
 	if w.look() || w.look() {
 		t.Fatal("nothing changed")
 	}
@@ -117,7 +117,7 @@ func TestWatchConfigMap(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := newWatched(t, filepath.Join(dir, "config.yaml"))
+	w := newWatchedFiles(t, filepath.Join(dir, "config.yaml"))
 	w.look()
 	err = errors.Join(os.Symlink("..2", filepath.Join(dir, "..tmp")), os.Rename(filepath.Join(dir, "..tmp"), filepath.Join(dir, "..data")))
 	if err != nil {
@@ -134,7 +134,7 @@ func TestWatchSecrets(t *testing.T) {
 	dir := t.TempDir()
 	file, secret, ca := filepath.Join(dir, "config.yaml"), filepath.Join(dir, "secret"), filepath.Join(dir, "ca.pem")
 	write(t, file, minimal)
-	w := newWatched(t, file)
+	w := newWatchedFiles(t, file)
 	write(t, secret, "whsec_MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=")
 	write(t, ca, "a certificate")
 	w.look()
@@ -165,7 +165,7 @@ func TestWatchTriesAgain(t *testing.T) {
 	dir := t.TempDir()
 	file, secret := filepath.Join(dir, "config.yaml"), filepath.Join(dir, "secret")
 	write(t, file, minimal)
-	w := newWatched(t, file)
+	w := newWatchedFiles(t, file)
 	write(t, file, minimal[:len(minimal)-2]+", secret: '${file:"+secret+"}'}\n")
 	w.look()
 	if !w.look() || w.reload() == nil {
@@ -195,9 +195,9 @@ func TestWatchTriesAgain(t *testing.T) {
 func TestWatchOff(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "config.yaml")
 	write(t, file, "reload: {watch: false}\n"+minimal)
-	w := newWatched(t, file)
+	w := newWatchedFiles(t, file)
 	write(t, file, "reload: {watch: false}\n# changed\n"+minimal)
 	if w.look() || w.look() {
-		t.Error("read although it is not to be watched")
+		t.Error("read although it is not to be watchedFiles")
 	}
 }

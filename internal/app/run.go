@@ -26,6 +26,7 @@ func (a *App) Run(ctx context.Context) error {
 	intake := a.runSources(sourceCtx, failed)
 	a.log.Info().Str("version", a.options.Version).Int("sources", len(a.sources)).Int("sinks", len(a.workers.all())).Msg("ready")
 	notify(daemon.SdNotifyReady)
+	stopTelling := a.tellSystemd()
 
 	var err error
 	select {
@@ -34,6 +35,7 @@ func (a *App) Run(ctx context.Context) error {
 		a.log.Error().Err(err).Msg("a part failed; stopping")
 	}
 
+	stopTelling()
 	notify(daemon.SdNotifyStopping)
 	// The rest of the time is for closing: the whole stop keeps to drain_timeout.
 	stopReloads()

@@ -16,7 +16,7 @@ import (
 
 type analyzeCommand struct {
 	Config  string   `short:"c" placeholder:"FILE" help:"Configuration, of which only match is read."`
-	Output  string   `short:"o" placeholder:"FORMAT" help:"Format of the reports: markdown, text, html, or as one line a report json, ecs, ocsf, cef. Default: on a terminal text to fit it, with -d html, else json. NO_COLOR and COLUMNS are honoured."`
+	Output  string   `short:"o" placeholder:"FORMAT" complete:"markdown,text,html,json,ecs,ocsf,cef" help:"Format of the reports: markdown, text, html, or as one line a report json, ecs, ocsf, cef. Default: on a terminal text to fit it, with -d html, else json. NO_COLOR and COLUMNS are honoured."`
 	Dir     string   `short:"d" placeholder:"DIR" help:"Write HTML into this directory: a page per report, ID.html, and index.html. It is made, for you alone, if it is missing."`
 	All     bool     `help:"One line of JSON for every line of input, whether it matches or not."`
 	Explain bool     `help:"Say of every alert, also of one that does not match, which predicates held, which nearly did, and what was missing. With -o json it means --all, and the lines get the key explain."`

@@ -51,12 +51,13 @@ func start(t testing.TB, args ...string) *process {
 	return startCommand(t, append([]string{os.Args[0]}, args...))
 }
 
-func startCommand(t testing.TB, args []string) *process {
+func startCommand(t testing.TB, args []string, files ...*os.File) *process {
 	t.Helper()
 	p := &process{t: t, ended: make(chan struct{})}
 	p.cmd = exec.CommandContext(t.Context(), args[0], args[1:]...)
 	p.cmd.Env = append(os.Environ(), asProgram+"=1", "GORACE=atexit_sleep_ms=0")
 	p.cmd.Stdout = &p.stdout
+	p.cmd.ExtraFiles = files
 	log, err := os.Create(filepath.Join(t.TempDir(), "log"))
 	if err != nil {
 		t.Fatal(err)
@@ -135,8 +136,9 @@ type testDaemon struct {
 	t          testing.TB
 	dir        string
 	config     string
-	hook, http string   // addresses
-	under      []string // a command that runs the daemon, such as strace
+	hook, http string     // addresses
+	under      []string   // a command that runs the daemon, such as strace
+	files      []*os.File // from descriptor 3 on
 }
 
 // newDaemon writes a configuration; source is the body of the source besides falco_http.
@@ -163,7 +165,7 @@ sinks:
 // run starts the daemon and waits until it is ready.
 func (d *testDaemon) run() *process {
 	d.t.Helper()
-	p := startCommand(d.t, append(d.under, os.Args[0], "run", "-c", d.config))
+	p := startCommand(d.t, append(d.under, os.Args[0], "run", "-c", d.config), d.files...)
 	waitFor(d.t, "readiness", func() bool {
 		select {
 		case <-p.ended:
@@ -174,6 +176,21 @@ func (d *testDaemon) run() *process {
 		return code == http.StatusOK
 	})
 	return p
+}
+
+// edit changes the daemon's configuration.
+func (d *testDaemon) edit(old, with string) {
+	d.t.Helper()
+	data, err := os.ReadFile(d.config)
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	if !bytes.Contains(data, []byte(old)) {
+		d.t.Fatalf("no %q in\n%s", old, data)
+	}
+	if err := os.WriteFile(d.config, bytes.ReplaceAll(data, []byte(old), []byte(with)), 0o600); err != nil {
+		d.t.Fatal(err)
+	}
 }
 
 func (d *testDaemon) get(path string) (int, string) {

@@ -49,21 +49,6 @@ func runProgram(t *testing.T, name string, args ...string) (code int, stdout, st
 	return cmd.ProcessState.ExitCode(), out.String(), errs.String()
 }
 
-// edit changes the daemon's configuration.
-func (d *testDaemon) edit(old, with string) {
-	d.t.Helper()
-	data, err := os.ReadFile(d.config)
-	if err != nil {
-		d.t.Fatal(err)
-	}
-	if !bytes.Contains(data, []byte(old)) {
-		d.t.Fatalf("no %q in\n%s", old, data)
-	}
-	if err := os.WriteFile(d.config, bytes.ReplaceAll(data, []byte(old), []byte(with)), 0o600); err != nil {
-		d.t.Fatal(err)
-	}
-}
-
 // postAll posts all alerts, one after another.
 func (d *testDaemon) postAll(lines [][]byte) {
 	d.t.Helper()

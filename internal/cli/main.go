@@ -61,7 +61,8 @@ type commands struct {
 	Sinks    sinksCommand    `cmd:"" help:"The kinds of sinks: list them, or print an example of one."`
 	TestSink testSinkCommand `cmd:"" help:"Send a test report to one sink of the configuration, and say what the receiver answered."`
 
-	Version versionCommand `cmd:"" help:"Print the version."`
+	Completion completionCommand `cmd:"" help:"Print what a shell has to read to complete the commands: bash, zsh or fish."`
+	Version    versionCommand    `cmd:"" help:"Print the version."`
 }
 
 // exit carries an exit status through the layers; err is what to say, if anything is left to say.
@@ -87,13 +88,7 @@ func Main(ctx context.Context, args []string, streams IO, sinks *sink.Registry) 
 	p := &program{IO: streams, ctx: ctx, sinks: sinks}
 	var c commands
 	asked := false // for help, which kong prints and then wants to end the process
-	parser, err := kong.New(&c,
-		kong.Name("filelessd"),
-		kong.Description("Takes Falco's alerts, finds fileless execution, and delivers an analysis report of each."),
-		kong.Writers(streams.Stdout, streams.Stderr),
-		kong.Exit(func(int) { asked = true }),
-		kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
-	)
+	parser, err := newParser(&c, streams, func(int) { asked = true })
 	if err != nil {
 		return p.fail(err)
 	}
@@ -109,6 +104,16 @@ func Main(ctx context.Context, args []string, streams IO, sinks *sink.Registry) 
 		err = errors.Join(err, p.offline.Close())
 	}
 	return p.fail(err)
+}
+
+func newParser(c *commands, streams IO, exit func(int)) (*kong.Kong, error) {
+	return kong.New(c,
+		kong.Name("filelessd"),
+		kong.Description("Takes Falco's alerts, finds fileless execution, and delivers an analysis report of each."),
+		kong.Writers(streams.Stdout, streams.Stderr),
+		kong.Exit(exit),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
+	)
 }
 
 // fail says what went wrong, if anything did, and returns the exit status for it.

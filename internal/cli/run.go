@@ -14,6 +14,7 @@ import (
 	"github.com/filelessd/filelessd/internal/app"
 	"github.com/filelessd/filelessd/internal/config"
 	"github.com/filelessd/filelessd/internal/knowledge"
+	"github.com/filelessd/filelessd/internal/listen"
 )
 
 // defaultConfig is read if no other file is named and it exists.
@@ -44,6 +45,7 @@ func (c *runCommand) Run(p *program) error {
 	a, err := app.New(p.ctx, app.Options{
 		Config: conf, Version: Version(), Stdout: &lockedWriter{w: p.Stdout}, Log: log,
 		Load: func() (*config.Config, error) { return p.loadConfig(c.Config) }, Hangup: hangup,
+		Sockets: listen.FromSystemd(),
 	})
 	if err != nil {
 		return err

@@ -167,6 +167,16 @@ func (w *Worker) command(ctx context.Context, do func() error) error {
 	}
 }
 
+// Ping returns nil once the goroutine that owns all the state has answered, or does not run any more. What
+// the sink and the disk do is no matter of that goroutine's, so that it answers whatever they do.
+func (w *Worker) Ping(ctx context.Context) error {
+	err := w.command(ctx, func() error { return nil })
+	if errors.Is(err, ErrStopped) {
+		return nil
+	}
+	return err
+}
+
 // GroupStatus is what a sink knows of a group.
 type GroupStatus struct {
 	Key       string           `json:"key"`

@@ -69,19 +69,7 @@ func (t TLS) Config() (*tls.Config, error) {
 
 // Open listens on address (host:port).
 func Open(ctx context.Context, address string, t TLS) (net.Listener, error) {
-	config, err := t.Config()
-	if err != nil {
-		return nil, err
-	}
-	var lc net.ListenConfig
-	l, err := lc.Listen(ctx, "tcp", address)
-	if err != nil {
-		return nil, err
-	}
-	if config != nil {
-		l = tls.NewListener(l, config)
-	}
-	return l, nil
+	return (*Sockets)(nil).Open(ctx, address, t)
 }
 
 // CheckAddress says what is wrong with address as something to listen on.

@@ -47,6 +47,8 @@ type ReportsBackend struct {
 	// When compiles a filter.
 	When   func(expression string) (func(*report.Report) (bool, error), error)
 	Logger zerolog.Logger
+	// Sockets are those that systemd has passed; nil for none.
+	Sockets *listen.Sockets
 }
 
 // Reports serves the log of reports over gRPC.
@@ -70,7 +72,7 @@ func OpenReports(ctx context.Context, c GRPCConfig, b ReportsBackend) (*Reports,
 	if path, ok := strings.CutPrefix(c.Listen, unixPrefix); ok {
 		l, err = listen.Unix(ctx, path)
 	} else {
-		l, err = listen.Open(ctx, c.Listen, listen.TLS{}) // gRPC does the handshake: it names its protocol there
+		l, err = b.Sockets.Open(ctx, c.Listen, listen.TLS{}) // gRPC does the handshake: it names its protocol there
 	}
 	if err != nil {
 		return nil, err

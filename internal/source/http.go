@@ -13,8 +13,6 @@ import (
 	"time"
 
 	"golang.org/x/sync/semaphore"
-
-	"github.com/filelessd/filelessd/internal/listen"
 )
 
 const (
@@ -25,6 +23,10 @@ const (
 
 	headerBound = 5 * time.Second // for TLS's handshake, and for the headers of a request
 	writeBound  = 5 * time.Second // for a sender to take its answer, from the headers on
+
+	// senderBound is how long after the last connection was accepted those that are open may take to be
+	// done, answers included.
+	senderBound = 2 * time.Second
 
 	// idleBound is how long a connection is kept without a request. Falco keeps one, and libcurl
 	// does not use one again that was idle for more than 118 s (CURLOPT_MAXAGE_CONN).
@@ -46,16 +48,18 @@ type HTTP struct {
 	listener net.Listener
 	small    *semaphore.Weighted // of smallBodies slots
 	large    *semaphore.Weighted // of largeBodies slots
-	buffers  sync.Pool           // of *[]byte with room for smallBody bytes
-	gzips    sync.Pool           // of *gzip.Reader
+	open     connections
+	buffers  sync.Pool // of *[]byte with room for smallBody bytes
+	gzips    sync.Pool // of *gzip.Reader
 }
 
-// OpenHTTP checks c and binds the port, so that a port that is taken stops the start.
+// OpenHTTP checks c and binds the port, so that a port that is taken stops the start; or it takes the
+// socket that systemd has passed for it.
 func OpenHTTP(ctx context.Context, c HTTPConfig, env Env) (*HTTP, error) {
 	if err := c.Validate(); err != nil {
 		return nil, err
 	}
-	l, err := listen.Open(ctx, c.Listen, c.TLS)
+	l, err := env.Sockets.Open(ctx, c.Listen, c.TLS)
 	if err != nil {
 		return nil, fmt.Errorf("listen on %s: %w", c.Listen, err)
 	}
@@ -64,7 +68,7 @@ func OpenHTTP(ctx context.Context, c HTTPConfig, env Env) (*HTTP, error) {
 
 func newHTTP(l net.Listener, c HTTPConfig, env Env) *HTTP {
 	h := &HTTP{
-		config: c, listener: l,
+		config: c, listener: l, open: connections{gone: make(chan struct{}, 1)},
 		small: semaphore.NewWeighted(smallBodies), large: semaphore.NewWeighted(largeBodies),
 	}
 	h.env = env
@@ -78,10 +82,10 @@ func (h *HTTP) Addr() net.Addr { return h.listener.Addr() }
 // Close frees the port of a source that was never run.
 func (h *HTTP) Close() error { return h.listener.Close() }
 
-// Run serves until ctx ends. Then nothing new is accepted, requests in flight get their answers,
+// Run serves until told ends. Then nothing new is accepted, requests in flight get their answers,
 // and what is still being stored for those that already have one may take stopBound.
-func (h *HTTP) Run(ctx context.Context, handle Handle) error {
-	ctx, stop := context.WithCancel(ctx)
+func (h *HTTP) Run(told context.Context, handle Handle) error {
+	ctx, stop := context.WithCancel(told)
 	defer stop()
 	work, cancel := outlive(ctx)
 	defer cancel()
@@ -94,20 +98,26 @@ func (h *HTTP) Run(ctx context.Context, handle Handle) error {
 		served <- server.Serve(h.listener)
 	}()
 	<-ctx.Done()
+	asked := told.Err() != nil
+	_ = h.listener.Close() // Serve says what there is to say
+	broken := <-served
+	// Shutdown drops a request that comes after it, of a connection that was accepted before. Who is
+	// connected still gets an answer, and those behind them wait in the socket, if systemd keeps it.
+	server.SetKeepAlivesEnabled(false)
+	h.open.wait(senderBound)
 	if err := server.Shutdown(work); err != nil {
 		_ = server.Close() // senders that do not take their answers
 	}
 	// Each body is in a slot until its alerts are stored.
 	all := context.WithoutCancel(ctx)
 	err := errors.Join(h.small.Acquire(all, smallBodies), h.large.Acquire(all, largeBodies))
-	if broken := <-served; !errors.Is(broken, http.ErrServerClosed) {
+	if !asked || !errors.Is(broken, net.ErrClosed) {
 		err = fmt.Errorf("serve on %s: %w", h.Addr(), broken)
 	}
 	return err
 }
 
 func (h *HTTP) server(handler http.HandlerFunc) *http.Server {
-	var open atomic.Int64
 	return &http.Server{
 		Handler:                      handler,
 		DisableGeneralOptionsHandler: true, // OPTIONS is answered 405 like all but POST
@@ -119,13 +129,42 @@ func (h *HTTP) server(handler http.HandlerFunc) *http.Server {
 		ConnState: func(c net.Conn, s http.ConnState) {
 			switch s {
 			case http.StateNew:
-				if open.Add(1) > maxConnections {
+				if h.open.add() > maxConnections {
 					_ = c.Close()
 				}
 			case http.StateClosed, http.StateHijacked:
-				open.Add(-1)
+				h.open.remove()
 			}
 		},
+	}
+}
+
+// connections counts those that are open.
+type connections struct {
+	n    atomic.Int64
+	gone chan struct{} // has a token if one went
+}
+
+func (c *connections) add() int64 { return c.n.Add(1) }
+
+func (c *connections) remove() {
+	c.n.Add(-1)
+	select {
+	case c.gone <- struct{}{}:
+	default:
+	}
+}
+
+// wait returns when none is open, or after d.
+func (c *connections) wait(d time.Duration) {
+	over := time.NewTimer(d)
+	defer over.Stop()
+	for c.n.Load() > 0 {
+		select {
+		case <-c.gone:
+		case <-over.C:
+			return
+		}
 	}
 }
 

@@ -13,6 +13,7 @@ import (
 
 	"github.com/rs/zerolog"
 
+	"github.com/filelessd/filelessd/internal/listen"
 	"github.com/filelessd/filelessd/pkg/event"
 )
 
@@ -50,6 +51,8 @@ type Env struct {
 	// Stamp returns the time of receipt for one alert: never the same twice.
 	Stamp   func() time.Time
 	Offsets Offsets
+	// Sockets are those that systemd has passed; nil for none.
+	Sockets *listen.Sockets
 }
 
 // Offsets keeps how far a source has read, under a key of its own choice.

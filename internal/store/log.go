@@ -25,6 +25,7 @@ type Log struct {
 	newest  atomic.Uint64
 	failure atomic.Pointer[error]
 	holes   atomic.Pointer[holes]
+	mending atomic.Bool // the file is rebuilt, which takes its time
 
 	unanswered unanswered
 
@@ -120,6 +121,26 @@ func (l *Log) Err() error {
 		return *err
 	}
 	return nil
+}
+
+// Ping returns nil once the goroutine that writes has answered, and ctx's error if it does not. It asks
+// nothing of the disk: a log that can not append for want of room answers at once, and so does one that
+// is being mended or was closed.
+func (l *Log) Ping(ctx context.Context) error {
+	if l.mending.Load() {
+		return nil
+	}
+	select {
+	case <-l.queue.ping():
+		return nil
+	case <-l.writer.done:
+		return nil
+	case <-ctx.Done():
+		if l.mending.Load() {
+			return nil
+		}
+		return ctx.Err()
+	}
 }
 
 func (l *Log) setErr(err error) {

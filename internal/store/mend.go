@@ -22,6 +22,8 @@ func (w *writer) mend(cause error) bool {
 		return false
 	}
 	w.mended = time.Now()
+	w.log.mending.Store(true)
+	defer w.log.mending.Store(false)
 	w.log.readers.suspend()
 	defer w.log.readers.resume()
 	err := w.disconnect()

@@ -45,6 +45,7 @@ type queue struct {
 	expect int           // as many urgent ones as are likely to come soon
 	room   chan struct{} // closed when there is room again; nil while nobody waits for it
 	closed time.Time     // when it was; the zero time while it is open
+	pings  []chan<- struct{}
 }
 
 func newQueue(groupBytes int) *queue {
@@ -166,6 +167,26 @@ func (q *queue) closedAt() time.Time {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	return q.closed
+}
+
+// ping returns a channel that closes at the writer's next turn.
+func (q *queue) ping() <-chan struct{} {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	answered := make(chan struct{})
+	q.pings = append(q.pings, answered)
+	q.signal()
+	return answered
+}
+
+// answer is the writer's at each turn.
+func (q *queue) answer() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	for _, p := range q.pings {
+		close(p)
+	}
+	q.pings = nil
 }
 
 func (q *queue) signal() {

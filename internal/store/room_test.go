@@ -151,6 +151,7 @@ func TestRefuse(t *testing.T) {
 	if !errors.Is(l.Err(), store.ErrFull) {
 		t.Fatalf("Err: %v", l.Err())
 	}
+	must(t, l.Ping(t.Context())) // it is full, and alive
 	must(t, l.Settle(t.Context(), "a", store.Settlement{UpTo: 1, Changes: []store.Change{{Kind: "k", Key: "x", Body: []byte("y")}}}))
 	must(t, l.SaveState(t.Context(), "file", store.Change{Kind: "k", Key: "x", Body: []byte("y")}))
 	if s := stats(t, l); s.Newest != uint64(last) || s.Bytes > 16<<20 {

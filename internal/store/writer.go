@@ -116,6 +116,7 @@ func (w *writer) loop() {
 	defer tick.Stop()
 	w.due = true
 	for {
+		w.queue.answer()
 		select {
 		case <-tick.C:
 			w.due = true

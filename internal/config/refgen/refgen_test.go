@@ -34,7 +34,7 @@ func registry() *sink.Registry { return sinks.Builtin() }
 func TestGenerated(t *testing.T) {
 	for name, generate := range map[string]func(string, *sink.Registry) (string, error){
 		"examples/reference.yaml": Reference, "examples/config.schema.json": Schema,
-		"internal/config/reference/notes.json": Notes,
+		"internal/config/reference/notes.json": Notes, "examples/packaging/man/filelessd-config.5": Manual,
 	} {
 		got, err := generate(root, registry())
 		if err != nil {
