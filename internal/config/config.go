@@ -30,6 +30,8 @@ type Config struct {
 	Match match.Config `yaml:"match"`
 	// GRPC is the report service: other programs read the log of reports through it.
 	GRPC server.GRPCConfig `yaml:"grpc"`
+	// Pprof serves profiles of the program itself, on a listener of their own.
+	Pprof server.PprofConfig `yaml:"pprof"`
 	// Sources are where alerts come from, by name.
 	Sources map[string]Source `yaml:"sources"`
 	// Sinks are where reports go, by name.
