@@ -76,22 +76,7 @@ func newFixtureIn(t *testing.T, dataDir, sources string) *fixture {
 	web := httptest.NewServer(http.HandlerFunc(f.receive))
 	t.Cleanup(web.Close)
 	text := fmt.Sprintf("data_dir: %s\nhttp: {listen: ''}\ngrouping: {enabled: false}\nsources:\n%s\nsinks:\n  soc: {type: webhook, url: %s}\n", dataDir, sources, web.URL)
-	base, err := knowledge.Load()
-	if err != nil {
-		t.Fatal(err)
-	}
-	env := config.Env{Sinks: sinks.Builtin(), Lookup: os.LookupEnv, Now: time.Now()}
-	for _, tech := range base.Techniques {
-		env.Techniques = append(env.Techniques, string(tech.ID))
-	}
-	conf, err := config.Parse("test.yaml", []byte(text), env)
-	if err != nil {
-		t.Fatal(err)
-	}
-	f.app, err = New(t.Context(), Options{Config: conf, Version: "test", Stdout: io.Discard, Log: zerolog.New(f.logs)})
-	if err != nil {
-		t.Fatal(err)
-	}
+	f.app = newApp(t, text, zerolog.New(f.logs))
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
 	go func() { ended <- f.app.Run(ctx) }()
@@ -108,6 +93,28 @@ func newFixtureIn(t *testing.T, dataDir, sources string) *fixture {
 		}
 	})
 	return f
+}
+
+// newApp builds a daemon from the text of a configuration.
+func newApp(t *testing.T, text string, log zerolog.Logger) *App {
+	t.Helper()
+	base, err := knowledge.Load()
+	if err != nil {
+		t.Fatal(err)
+	}
+	env := config.Env{Sinks: sinks.Builtin(), Lookup: os.LookupEnv, Now: time.Now()}
+	for _, tech := range base.Techniques {
+		env.Techniques = append(env.Techniques, string(tech.ID))
+	}
+	conf, err := config.Parse("test.yaml", []byte(text), env)
+	if err != nil {
+		t.Fatal(err)
+	}
+	a, err := New(t.Context(), Options{Config: conf, Version: "test", Stdout: io.Discard, Log: log})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return a
 }
 
 func (f *fixture) receive(_ http.ResponseWriter, req *http.Request) {
