@@ -45,6 +45,7 @@ type fixture struct {
 	reports map[string]report.Report
 	bodies  []string // as they came
 	posts   int
+	refuses bool // answer 500
 }
 
 type lockedBuffer struct {
@@ -117,7 +118,7 @@ func newApp(t *testing.T, text string, log zerolog.Logger) *App {
 	return a
 }
 
-func (f *fixture) receive(_ http.ResponseWriter, req *http.Request) {
+func (f *fixture) receive(w http.ResponseWriter, req *http.Request) {
 	var r report.Report
 	body, err := io.ReadAll(req.Body)
 	if err = errors.Join(err, json.Unmarshal(body, &r)); err != nil {
@@ -125,6 +126,10 @@ func (f *fixture) receive(_ http.ResponseWriter, req *http.Request) {
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	if f.refuses {
+		w.WriteHeader(http.StatusInternalServerError)
+		return
+	}
 	f.posts++
 	f.bodies = append(f.bodies, string(body))
 	f.reports[r.ID] = r
