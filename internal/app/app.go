@@ -62,6 +62,7 @@ type App struct {
 	sources  []*runningSource
 	server   *server.Server
 	reports  *server.Reports // nil if nothing is to listen
+	pprof    *server.Pprof   // the same
 	control  *server.Control
 
 	stopping atomic.Bool // sources take nothing any more
@@ -92,6 +93,7 @@ func New(ctx context.Context, o Options) (_ *App, err error) {
 	a.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	a.metrics = newMetrics(a.registry, o.Version)
 	a.reloads.begin(a.config, a.registry)
+	a.metrics.startRules(o.Config.Match.Rules)
 
 	if err := a.openStore(ctx); err != nil {
 		return nil, err
@@ -112,12 +114,16 @@ func New(ctx context.Context, o Options) (_ *App, err error) {
 			return nil, fmt.Errorf("source %s: %w", name, err)
 		}
 	}
+	a.metrics.watchReady(a.problems)
 	// The last to be built: it closes last too, and on its own.
 	if err := a.openServer(ctx); err != nil {
 		return nil, fmt.Errorf("http: %w", err)
 	}
 	if err := a.openReports(ctx); err != nil {
 		return nil, fmt.Errorf("grpc: %w", err)
+	}
+	if err := a.openPprof(ctx); err != nil {
+		return nil, fmt.Errorf("pprof: %w", err)
 	}
 	if err := a.openControl(ctx); err != nil {
 		return nil, fmt.Errorf("control socket: %w", err)
@@ -154,6 +160,7 @@ func (a *App) openStore(ctx context.Context) error {
 		return err
 	}
 	a.store = log
+	a.metrics.watchStore(log, a.config.Store.MaxBytes)
 	close(opened)
 	a.onStop("the store", log.Close)
 	return nil

@@ -46,6 +46,7 @@ type fixture struct {
 	reports map[string]report.Report
 	bodies  []string // as they came
 	posts   int
+	refuses bool // answer 500
 }
 
 type lockedBuffer struct {
@@ -77,22 +78,7 @@ func newFixtureIn(t *testing.T, dataDir, sources string) *fixture {
 	web := httptest.NewServer(http.HandlerFunc(f.receive))
 	t.Cleanup(web.Close)
 	text := fmt.Sprintf("data_dir: %s\nhttp: {listen: ''}\ngrouping: {enabled: false}\nsources:\n%s\nsinks:\n  soc: {type: webhook, url: %s}\n", dataDir, sources, web.URL)
-	base, err := knowledge.Load()
-	if err != nil {
-		t.Fatal(err)
-	}
-	env := config.Env{Sinks: sinks.Builtin(), Lookup: os.LookupEnv, Now: time.Now()}
-	for _, tech := range base.Techniques {
-		env.Techniques = append(env.Techniques, string(tech.ID))
-	}
-	conf, err := config.Parse("test.yaml", []byte(text), env)
-	if err != nil {
-		t.Fatal(err)
-	}
-	f.app, err = New(t.Context(), Options{Config: conf, Version: "test", Stdout: io.Discard, Log: zerolog.New(f.logs)})
-	if err != nil {
-		t.Fatal(err)
-	}
+	f.app = newApp(t, text, zerolog.New(f.logs))
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
 	go func() { ended <- f.app.Run(ctx) }()
@@ -111,7 +97,29 @@ func newFixtureIn(t *testing.T, dataDir, sources string) *fixture {
 	return f
 }
 
-func (f *fixture) receive(_ http.ResponseWriter, req *http.Request) {
+// newApp builds a daemon from the text of a configuration.
+func newApp(t *testing.T, text string, log zerolog.Logger) *App {
+	t.Helper()
+	base, err := knowledge.Load()
+	if err != nil {
+		t.Fatal(err)
+	}
+	env := config.Env{Sinks: sinks.Builtin(), Lookup: os.LookupEnv, Now: time.Now()}
+	for _, tech := range base.Techniques {
+		env.Techniques = append(env.Techniques, string(tech.ID))
+	}
+	conf, err := config.Parse("test.yaml", []byte(text), env)
+	if err != nil {
+		t.Fatal(err)
+	}
+	a, err := New(t.Context(), Options{Config: conf, Version: "test", Stdout: io.Discard, Log: log})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return a
+}
+
+func (f *fixture) receive(w http.ResponseWriter, req *http.Request) {
 	var r report.Report
 	body, err := io.ReadAll(req.Body)
 	if err = errors.Join(err, json.Unmarshal(body, &r)); err != nil {
@@ -119,6 +127,10 @@ func (f *fixture) receive(_ http.ResponseWriter, req *http.Request) {
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	if f.refuses {
+		w.WriteHeader(http.StatusInternalServerError)
+		return
+	}
 	f.posts++
 	f.bodies = append(f.bodies, string(body))
 	f.reports[r.ID] = r

@@ -150,6 +150,7 @@ func (p *plan) apply(ctx context.Context, start func(func()), deliver func(*work
 			do()
 		})
 	}
+	a.metrics.startRules(p.next.Match.Rules)
 	a.intake.rules.Store(p.rules)
 	a.workers.set(p.workers)
 	for _, w := range p.added {

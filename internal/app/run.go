@@ -15,7 +15,7 @@ import (
 // Run takes and delivers alerts until ctx ends or a part that is needed fails, then stops: sources
 // first, then delivery, until its end or for drain_timeout, then everything else.
 func (a *App) Run(ctx context.Context) error {
-	failed := make(chan error, len(a.sources)+3)
+	failed := make(chan error, len(a.sources)+4)
 	serverCtx, stopServer := context.WithCancel(context.Background())
 	server := a.runServers(serverCtx, failed)
 	workerCtx, cutDelivery := context.WithCancel(context.Background())
@@ -92,6 +92,13 @@ func (a *App) runServers(ctx context.Context, failed chan<- error) <-chan struct
 			run(func() {
 				if err := a.reports.Run(); err != nil {
 					failed <- fmt.Errorf("grpc: %w", err)
+				}
+			})
+		}
+		if a.pprof != nil {
+			run(func() {
+				if err := a.pprof.Run(ctx); err != nil {
+					failed <- fmt.Errorf("pprof: %w", err)
 				}
 			})
 		}

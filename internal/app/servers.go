@@ -41,6 +41,20 @@ func (a *App) openReports(ctx context.Context) error {
 	return nil
 }
 
+func (a *App) openPprof(ctx context.Context) error {
+	if a.config.Pprof.Listen == "" {
+		return nil
+	}
+	s, err := server.OpenPprof(ctx, a.config.Pprof, a.log)
+	if err != nil {
+		return err
+	}
+	a.pprof = s
+	a.onStop("pprof", ignoreClosed(s.Close))
+	a.log.Info().Stringer("address", s.Addr()).Msg("profiles are served")
+	return nil
+}
+
 // compileFilter reads the filter of a caller in the language of a sink's `when`.
 func compileFilter(expression string) (func(*report.Report) (bool, error), error) {
 	program, err := when.Compile(expression)

@@ -33,6 +33,8 @@ type Config struct {
 	GRPC server.GRPCConfig `yaml:"grpc"`
 	// Reload is when a running daemon reads this configuration again by itself.
 	Reload Reload `yaml:"reload"`
+	// Pprof serves profiles of the program itself, on a listener of their own.
+	Pprof server.PprofConfig `yaml:"pprof"`
 	// Sources are where alerts come from, by name.
 	Sources map[string]Source `yaml:"sources"`
 	// Sinks are where reports go, by name.

@@ -39,6 +39,7 @@ func (c *Config) findings() []finding {
 	v.errors(path{"store"}, c.Store.Validate())
 	v.errors(path{"grouping"}, c.Grouping.Validate())
 	v.errors(path{"grpc"}, c.GRPC.Validate())
+	v.errors(path{"pprof"}, c.Pprof.Validate())
 	v.check(len(c.Sources) > 0, path{"sources"}, "there are no sources: want at least one")
 	for _, name := range slices.Sorted(maps.Keys(c.Sources)) {
 		v.errors(path{"sources", name}, c.Sources[name].validate())
@@ -150,7 +151,9 @@ func (v *validation) addresses() {
 		path    path
 		address string
 	}
-	listeners := []listener{{path{"http", "listen"}, v.c.HTTP.Listen}, {path{"grpc", "listen"}, v.c.GRPC.Listen}}
+	listeners := []listener{
+		{path{"http", "listen"}, v.c.HTTP.Listen}, {path{"grpc", "listen"}, v.c.GRPC.Listen}, {path{"pprof", "listen"}, v.c.Pprof.Listen},
+	}
 	for _, name := range slices.Sorted(maps.Keys(v.c.Sources)) {
 		if http := v.c.Sources[name].HTTP; http != nil {
 			listeners = append(listeners, listener{path{"sources", name, "listen"}, http.Listen})

@@ -20,22 +20,22 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 	m := &Metrics{
 		deliveries: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "filelessd_deliveries_total",
-			Help: "Deliveries by outcome: delivered, filtered by when, failed and tried again, parked, dead.",
+			Help: "What became of reports at the sink: delivered, filtered by when, failed and tried again, parked, dead.",
 		}, []string{"sink", "outcome"}),
 		deadLetters: prometheus.NewGaugeVec(prometheus.GaugeOpts{
-			Name: "filelessd_dead_letters", Help: "Reports that the sink refused for good, or that were given up.",
+			Name: "filelessd_dead_letters", Help: "Dead letters that are kept: reports that the sink refused for good, or that were given up.",
 		}, []string{"sink"}),
 		seconds: prometheus.NewHistogramVec(prometheus.HistogramOpts{
-			Name: "filelessd_delivered_seconds", Help: "Seconds from a report's making to its delivery.",
+			Name: "filelessd_delivered_seconds", Help: "Seconds from a report being made to its delivery, waiting for a sink that was down included.",
 			Buckets: []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 60, 600, 3600},
 		}, []string{"sink"}),
 		whenErrors: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "filelessd_when_errors_total",
-			Help: "Reports on which the sink's when failed; they count as wanted.",
+			Help: "Reports on which the sink's when failed; they are delivered.",
 		}, []string{"sink"}),
 		withheld: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "filelessd_suppressed_total",
-			Help: "Reports that were counted and not delivered: grouped, silenced, rate_limited.",
+			Help: "Reports that were counted instead of delivered: in the summary of their group, by a silence, by rate_limit.",
 		}, []string{"sink", "reason"}),
 	}
 	reg.MustRegister(m.deliveries, m.deadLetters, m.seconds, m.whenErrors, m.withheld)

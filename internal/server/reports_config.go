@@ -33,17 +33,26 @@ func (c GRPCConfig) checkListen() error {
 	if c.Listen == "" {
 		return nil
 	}
-	if path, ok := strings.CutPrefix(c.Listen, unixPrefix); ok {
-		if !filepath.IsAbs(path) {
-			return fmt.Errorf("listen: want unix:///path with an absolute path, got %q", c.Listen)
-		}
-		return nil
-	}
-	if err := listen.CheckAddress(c.Listen); err != nil {
-		return fmt.Errorf("listen: %w, or unix:///path", err)
+	unix, err := checkUnixOr(c.Listen)
+	if err != nil || unix {
+		return err
 	}
 	if !listen.Loopback(c.Listen) && !c.TLS.Mutual() && (c.Token == "" || c.TLS.CertFile == "") {
 		return errors.New("listen: beyond loopback set tls.client_ca_file, or token and tls.cert_file: reports tell an attacker what is known of him")
 	}
 	return nil
+}
+
+// checkUnixOr says what is wrong with an address that may be host:port or unix:///path, and which it is.
+func checkUnixOr(address string) (unix bool, err error) {
+	if path, ok := strings.CutPrefix(address, unixPrefix); ok {
+		if !filepath.IsAbs(path) {
+			return true, fmt.Errorf("listen: want unix:///path with an absolute path, got %q", address)
+		}
+		return true, nil
+	}
+	if err := listen.CheckAddress(address); err != nil {
+		return false, fmt.Errorf("listen: %w, or unix:///path", err)
+	}
+	return false, nil
 }

@@ -1,5 +1,6 @@
 // Package readers tries the files that reports offer on what reads them: the tools themselves where
-// Debian has them, the libraries that the tools are made of, or published schemas.
+// Debian has them, the libraries that the tools are made of, or published schemas. It reads the dashboard
+// among the examples in the same way.
 //
 // It is a module of its own, so that the libraries of Compose, Kubernetes and others stay out of
 // the program's dependencies.
