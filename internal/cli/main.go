@@ -60,6 +60,8 @@ type commands struct {
 	Sinks    sinksCommand    `cmd:"" help:"The kinds of sinks: list them, or print an example of one."`
 	TestSink testSinkCommand `cmd:"" help:"Send a test report to one sink of the configuration, and say what the receiver answered."`
 
+	Convert convertCommand `cmd:"" help:"Make a configuration of one of Falcosidekick, and say line by line what changes."`
+
 	Version versionCommand `cmd:"" help:"Print the version."`
 }
 
