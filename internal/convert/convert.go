@@ -51,6 +51,7 @@ func (r *Result) Bad() bool {
 type conversion struct {
 	in        Input
 	root      *node
+	ofHelm    bool // the input is values of Helm
 	notes     []Note
 	values    map[string]string // of the variables
 	variables []Variable

@@ -146,7 +146,7 @@ func TestUnreadable(t *testing.T) {
 		"falcosidekick.yaml: empty":                      "",
 		"falcosidekick.yaml: empty:":                     "# nothing\n",
 		"falcosidekick.yaml:1:1: want keys and values":   "- slack\n",
-		"falcosidekick.yaml:2:14: not YAML":              "slack:\n  webhookurl: 'not closed\n",
+		"falcosidekick.yaml:2:15: not YAML":              "slack:\n  webhookurl: 'not closed\n",
 		"falcosidekick.yaml:2:1: not UTF-8":              "slack:\n  webhookurl: \xff\n",
 		"falcosidekick.yaml: more than one":              "slack: {}\n---\nteams: {}\n",
 		"an alias of an anchor that is not there":        "slack: *nobody\n",

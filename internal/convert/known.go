@@ -8,8 +8,8 @@ import (
 // ofChart are keys that Falcosidekick's Helm chart has in the same place and that are not Falcosidekick's.
 func ofChart() map[string]string {
 	return map[string]string{
-		"existingsecret":                     "a key of the Helm chart: what that Secret switches on was not seen. Give its values with --env",
-		"extraenv":                           "a key of the Helm chart: what it switches on was not seen. Give its values with --env",
+		"existingsecret":                     "a key of the Helm chart: what that Secret switches on was not seen. Give its values with --env. The rest (--rest) does without it, or it would switch on the other outputs too",
+		"extraenv":                           "a key of the Helm chart: what it switches on was not seen. Give its values with --env. The rest (--rest) does without it, or it would switch on the other outputs too",
 		"extraargs":                          "a key of the Helm chart, about the process",
 		"tlsserver.existingsecret":           "a key of the Helm chart: mount that Secret, and look at the `tls` of the source",
 		"tlsserver.servercrt":                "a key of the Helm chart: the certificate has to be a file",
@@ -38,6 +38,7 @@ func (c *conversion) helm(root *node) *node {
 		}
 		if at != nil && at.kind == mapping {
 			c.noteAt(Note{Kind: General, What: "these are values of Helm; what stands below " + strings.Join(path, ".") + " was read"})
+			c.ofHelm = true
 			return at
 		}
 	}

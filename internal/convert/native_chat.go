@@ -137,6 +137,8 @@ func toSMTP(s *section) (fields, string) {
 	if login && password != "" {
 		f.add("username", user)
 		f.add("password", s.secret("password"))
+	} else {
+		s.idle("there is no login without authmechanism plain, a user and a password", "authmechanism", "user", "password")
 	}
 	f.add("from", s.text("from"))
 	var to []any

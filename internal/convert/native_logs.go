@@ -44,8 +44,12 @@ func toElasticsearch(s *section) (fields, string) {
 	case user != "" && password != "":
 		f.add("username", user)
 		f.add("password", s.secret("password"))
+		s.idle("with a user and a password Falcosidekick does not send it", "apikey")
 	case apiKey != "":
 		f.add("api_key", s.secret("apikey"))
+		fallthrough
+	default:
+		s.idle("a user and a password go together; Falcosidekick sends neither without the other", "username", "password")
 	}
 	if v := s.value("batching"); v != nil && v.kind == mapping {
 		s.used["batching"] = true
@@ -87,11 +91,12 @@ func toLoki(s *section) (fields, string) {
 	switch user, apiKey := s.text("user"), s.text("apikey"); {
 	case token != "":
 		f.add("token", token)
+		s.idle("the header customheaders.Authorization takes its place", "user", "apikey")
 	case user != "" && apiKey != "":
 		f.add("username", user)
 		f.add("password", s.secret("apikey"))
-	case user != "" || apiKey != "":
-		s.note(Dropped, "apikey", "a user and a key go together; Falcosidekick sends neither without the other")
+	default:
+		s.idle("a user and a key go together; Falcosidekick sends neither without the other", "user", "apikey")
 	}
 	return append(f, s.tls(secure(s.text("hostport")))...), ""
 }
@@ -161,6 +166,7 @@ func toOTLP(s *section) (fields, string) {
 			s.note(Bad, "timeout", "want a number of milliseconds")
 		}
 	}
-	s.used["tls"] = true // the URL says whether there is TLS, and so it does for Falcosidekick
+	s.idle("filelessd sends protobuf over HTTP", "protocol")
+	s.idle("the scheme of the endpoint says whether there is TLS", "tls")
 	return append(f, s.tls(secure(strings.TrimSpace(s.text("endpoint"))))...), ""
 }

@@ -61,7 +61,7 @@ func toKafka(s *section) (fields, string) {
 		}
 		f.add("sasl", fields{{key: "mechanism", value: name}, {key: "username", value: s.text("username")}, {key: "password", value: s.secret("password")}})
 	} else {
-		s.used["username"], s.used["password"] = true, true // which Falcosidekick does not send either
+		s.idle("there is no login without sasl", "username", "password")
 	}
 	return f, ""
 }
@@ -102,7 +102,7 @@ func (s *section) redisKeys(f fields, tls, mutual bool) fields {
 		stream = s.text("key") + ":reports"
 	}
 	f.add("stream", stream)
-	s.used["storagetype"], s.used["key"], s.used["version"] = true, true, true
+	s.used["storagetype"], s.used["key"] = true, true
 	s.note(Converted, "storagetype", "a stream under the key `stream`, which has to be another than that of the list or hash. Readers that can not change: convert again with --through redis")
 	own := func(name, common, file string) string {
 		if text := s.text(name); text != "" {
@@ -122,10 +122,11 @@ func (s *section) redisKeys(f fields, tls, mutual bool) fields {
 			{key: "cert_file", value: own("certfile", "certfile", "client.crt")},
 			{key: "key_file", value: own("keyfile", "keyfile", "client.key")},
 		})
+		return f
 	case tls && !s.boolean("checkcert"):
 		s.note(Dropped, "checkcert", "filelessd always checks certificates. One of an authority of your own needs `tls.ca_file`; without it deliveries fail, and are tried again until it is there")
 	}
-	s.used["checkcert"] = true
+	s.idle("the connection is one without TLS", "checkcert", "certfile", "keyfile", "cacertfile")
 	return f
 }
 

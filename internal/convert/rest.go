@@ -8,7 +8,7 @@ import (
 // toFalcosidekick leaves an output with Falcosidekick.
 func (c *conversion) toFalcosidekick(s *section, done converted, why string) {
 	c.stay = append(c.stay, done)
-	what := "stays with Falcosidekick, by the sink falcosidekick: " + why
+	what := "with Falcosidekick, by the sink falcosidekick: " + why
 	c.noteAt(Note{File: done.file, Line: done.line, Key: s.path, Kind: Stays, What: what})
 	if _, has := s.keys["minimumpriority"]; !has || s.text("minimumpriority") == "" {
 		return
@@ -55,8 +55,16 @@ func (c *conversion) rest() []byte {
 			kept.remove([]string{o.path})
 		}
 	}
+	for _, name := range []string{"existingsecret", "extraenv"} { // of Helm: they can switch on what was taken out
+		kept.remove([]string{name})
+	}
+	head := "For a Falcosidekick behind filelessd: what is left of " + shown(c.in.Name) + ". It has secrets. It takes reports, so it must not be the one that Falco posts to."
+	if c.ofHelm {
+		head += " These are values of Falcosidekick's Helm chart."
+		kept = &node{kind: mapping, entries: []*entry{{key: "config", value: kept}}}
+	}
 	var b strings.Builder
-	for _, line := range wrap("For a Falcosidekick behind filelessd: what is left of "+shown(c.in.Name)+". It has secrets. It takes reports, so it must not be the one that Falco posts to.", 98) {
+	for _, line := range wrap(head, 98) {
 		b.WriteString("# " + line + "\n")
 	}
 	kept.write(&b, 0)

@@ -264,6 +264,15 @@ func (s *section) anything() bool {
 	return false
 }
 
+// idle says of keys that are set and do nothing here, for Falcosidekick neither.
+func (s *section) idle(why string, names ...string) {
+	for _, name := range names {
+		if s.used[name] = true; s.given(name) {
+			s.note(Dropped, name, "%s", why)
+		}
+	}
+}
+
 // leftovers says of each key that was not asked for why it is not taken over.
 func (s *section) leftovers() {
 	for _, k := range parseKeys(s.output.keys) {

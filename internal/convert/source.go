@@ -59,7 +59,7 @@ func (c *conversion) serverTLS() (made fields, mutual bool) {
 	if mutual = server.boolean("mutualtls"); mutual {
 		f.add("client_ca_file", server.text("cacertfile"))
 	} else {
-		server.used["cacertfile"] = true
+		server.idle("clients need no certificate without mutualtls", "cacertfile")
 	}
 	server.note(Converted, "deploy", "the `tls` of the source falco")
 	server.leftovers()
