@@ -1,7 +1,6 @@
 package convert
 
 import (
-	"fmt"
 	"strings"
 	"unicode/utf8"
 )
@@ -38,13 +37,14 @@ func (c *conversion) environment() error {
 		}
 		name, value, ok := strings.Cut(text, "=")
 		if !ok || !utf8.ValidString(value) {
-			return &Error{c.in.EnvName, number, 1, "want NAME=VALUE"}
+			c.noteAt(Note{File: c.in.EnvName, Line: number, Kind: Bad, What: "want NAME=VALUE on one line"})
+			continue
 		}
 		path, ours := known[strings.TrimSpace(name)]
 		if !ours { // an environment has many that are none of Falcosidekick's
 			continue
 		}
-		c.put(strings.Split(path, "."), &node{kind: scalar, text: unquoted(value), quoted: true, line: number, file: fmt.Sprint(c.in.EnvName)})
+		c.put(strings.Split(path, "."), &node{kind: scalar, text: unquoted(value), quoted: true, line: number, file: c.in.EnvName})
 	}
 	return nil
 }
