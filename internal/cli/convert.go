@@ -111,7 +111,7 @@ func writeSecret(name string, data []byte) error {
 
 // summary ends the notes with what there is to do.
 func (c *convertCommand) summary(r *convert.Result) string {
-	lines := []string{fmt.Sprintf("%d outputs: %d converted, %d stay with Falcosidekick", len(r.Converted)+len(r.Stay), len(r.Converted), len(r.Stay))}
+	lines := []string{fmt.Sprintf("outputs: %d converted, %d with Falcosidekick", len(r.Converted), len(r.Stay))}
 	var names []string
 	for _, v := range r.Variables {
 		names = append(names, v.Name)

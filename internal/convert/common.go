@@ -170,7 +170,7 @@ func (s *section) labelValue(p pair) any {
 // fieldsTold says what became of the custom fields.
 func (c *conversion) fieldsTold() {
 	g := c.global
-	if !g.given("customfields") {
+	if len(c.labels) == 0 { // none, or none that could be understood
 		return
 	}
 	var have []string

@@ -7,7 +7,7 @@ import (
 
 // ofChart are keys that Falcosidekick's Helm chart has in the same place and that are not Falcosidekick's.
 func ofChart() map[string]string {
-	return map[string]string{
+	return map[string]string{ //nolint:gosec // names of keys and words about them, no credentials
 		"existingsecret":                     "a key of the Helm chart: what that Secret switches on was not seen. Give its values with --env. The rest (--rest) does without it, or it would switch on the other outputs too",
 		"extraenv":                           "a key of the Helm chart: what it switches on was not seen. Give its values with --env. The rest (--rest) does without it, or it would switch on the other outputs too",
 		"extraargs":                          "a key of the Helm chart, about the process",

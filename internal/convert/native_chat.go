@@ -3,6 +3,7 @@ package convert
 import (
 	"net"
 	"net/url"
+	"regexp"
 	"strings"
 )
 
@@ -90,7 +91,7 @@ func (s *section) alertLabels() fields {
 	own := []string{"alertname", "severity", "verdict", "technique", "hostname", "namespace", "container", "about"}
 	var labels fields
 	for _, p := range s.pairs("extralabels") {
-		ok := p.value != "" && labelName(p.name)
+		ok := p.value != "" && labelName.MatchString(p.name)
 		for _, o := range own {
 			ok = ok && o != p.name
 		}
@@ -103,14 +104,8 @@ func (s *section) alertLabels() fields {
 	return s.withLabels(labels, own...)
 }
 
-func labelName(name string) bool {
-	for i, r := range name {
-		if !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r == '_' || i > 0 && r >= '0' && r <= '9') {
-			return false
-		}
-	}
-	return name != ""
-}
+// labelName is what every Alertmanager takes as the name of a label.
+var labelName = regexp.MustCompile(`^[a-zA-Z_][a-zA-Z0-9_]*$`)
 
 func toSMTP(s *section) (fields, string) {
 	mechanism := strings.ToLower(s.text("authmechanism"))

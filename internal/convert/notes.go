@@ -11,6 +11,7 @@ import (
 // Kind says what a note is about.
 type Kind string
 
+// The kinds.
 const (
 	General   Kind = "general"   // what holds for the whole
 	Converted Kind = "converted" // an output is a sink, or a key has become another
@@ -62,9 +63,9 @@ func shown(key string) string {
 	return string(runes)
 }
 
-// sortNotes puts what is general first, then what stands on no line, and then goes by the lines of the
+// sortNotes returns each note once. It puts what is general first, then what stands on no line, and then goes by the lines of the
 // configuration, which main names, and of the environment.
-func sortNotes(notes []Note, main string) {
+func sortNotes(notes []Note, main string) []Note {
 	place := func(n Note) int {
 		switch {
 		case n.Kind == General:
@@ -77,4 +78,5 @@ func sortNotes(notes []Note, main string) {
 		return 3
 	}
 	slices.SortStableFunc(notes, func(a, b Note) int { return cmp.Or(place(a)-place(b), a.Line-b.Line) })
+	return slices.Compact(notes)
 }

@@ -1,6 +1,7 @@
 package convert
 
 import (
+	"regexp"
 	"slices"
 	"strings"
 )
@@ -118,7 +119,7 @@ func (n *node) inline() string {
 	case null:
 		return "null"
 	case scalar:
-		if !n.quoted && plainAsIs(n.text) {
+		if !n.quoted && asIs.MatchString(n.text) && strings.Trim(n.text, "-.") != "" {
 			return n.text
 		}
 		return quote(n.text)
@@ -136,12 +137,5 @@ func (n *node) inline() string {
 	return "{" + strings.Join(parts, ", ") + "}"
 }
 
-// plainAsIs reports whether a plain scalar is a number or a truth value, which quotes would make a text.
-func plainAsIs(text string) bool {
-	for _, r := range text {
-		if !(r >= '0' && r <= '9' || r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || strings.ContainsRune("+-._", r)) {
-			return false
-		}
-	}
-	return text != "" && text != "-" && !strings.HasPrefix(text, "---") && !strings.HasPrefix(text, "...")
-}
+// asIs is a plain scalar that may be a number or a truth value, which quotes would make a text.
+var asIs = regexp.MustCompile(`^[0-9A-Za-z+._-]+$`)

@@ -261,9 +261,7 @@ func (t *treeMaker) entries(made *node, m ast.MapNode, depth int) error {
 		tk := values.Key().GetToken()
 		own = append(own, &entry{key: tk.Value, line: tk.Position.Line, value: value})
 	}
-	for _, e := range own {
-		made.entries = append(made.entries, e)
-	}
+	made.entries = append(made.entries, own...)
 	return nil
 }
 
