@@ -283,3 +283,11 @@ func TestPriorities(t *testing.T) {
 		}
 	}
 }
+
+// A dollar of the input is a dollar, and no reference.
+func TestDollars(t *testing.T) {
+	r := convertText(t, "loki: {hostport: 'http://loki:3100', tenant: 'a$b${HOME}'}\n")
+	if !strings.Contains(string(r.Config), `tenant: "a$$b$${HOME}"`) {
+		t.Errorf("got\n%s", r.Config)
+	}
+}
