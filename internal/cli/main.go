@@ -61,6 +61,8 @@ type commands struct {
 	Sinks    sinksCommand    `cmd:"" help:"The kinds of sinks: list them, or print an example of one."`
 	TestSink testSinkCommand `cmd:"" help:"Send a test report to one sink of the configuration, and say what the receiver answered."`
 
+	Convert convertCommand `cmd:"" help:"Make a configuration of one of Falcosidekick, and say line by line what changes."`
+
 	Completion completionCommand `cmd:"" help:"Print what a shell has to read to complete the commands: bash, zsh or fish."`
 	Version    versionCommand    `cmd:"" help:"Print the version."`
 }

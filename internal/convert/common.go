@@ -1,0 +1,187 @@
+package convert
+
+import (
+	"regexp"
+	"strconv"
+	"strings"
+
+	"github.com/filelessd/filelessd/pkg/event"
+)
+
+// common makes the keys that every sink has.
+func (s *section) common() fields {
+	var f fields
+	if _, has := s.keys["minimumpriority"]; has {
+		f.addSet("when", s.when())
+	}
+	if _, has := s.keys["maxconcurrentrequests"]; has && s.given("maxconcurrentrequests") {
+		const most = 64
+		switch n := s.number("maxconcurrentrequests"); {
+		case n > most || n == 0:
+			f.add("concurrency", most)
+			s.note(Converted, "maxconcurrentrequests", "concurrency: %d, which is the most", most)
+		default:
+			f.add("concurrency", n)
+		}
+	}
+	return f
+}
+
+// when is the least priority as an expression. Reports of filelessd about itself have no priority, and go
+// to every sink: that alerts were lost is nothing to filter by the priority of an alert.
+func (s *section) when() string {
+	least := s.text("minimumpriority")
+	if least == "" {
+		return ""
+	}
+	var names []string
+	for p := event.Emergency; p <= event.Debug; p++ {
+		names = append(names, strconv.Quote(p.String()))
+		if !strings.EqualFold(p.String(), least) {
+			continue
+		}
+		if p == event.Debug { // the lowest: all
+			return ""
+		}
+		text := "the `when` of the sink, by the priority of Falco's rule; reports of filelessd about itself have none and always go. The severity of a report says more: `severity >= high`"
+		if p < event.Critical {
+			text += ". Falco's rule for execution from memory has the priority Critical: this sink does not get it"
+		}
+		s.note(Converted, "minimumpriority", "%s", text)
+		return `priority in ["", ` + strings.Join(names, ", ") + "]"
+	}
+	s.note(Bad, "minimumpriority", "no priority; Falcosidekick takes that for none, and so the sink gets every report")
+	return ""
+}
+
+// tls makes the keys about certificates, for an output that speaks TLS if secure.
+func (s *section) tls(secure bool) fields {
+	mutual, check := false, true
+	if _, has := s.keys["mutualtls"]; has {
+		mutual = s.boolean("mutualtls")
+	}
+	if _, has := s.keys["checkcert"]; has {
+		check = s.boolean("checkcert")
+	}
+	switch {
+	case !secure && mutual:
+		s.note(Dropped, "mutualtls", "the address is one without TLS")
+		return nil
+	case !secure && !check:
+		s.note(Dropped, "checkcert", "the address is one without TLS")
+		return nil
+	case !secure:
+		return nil
+	case !check && !mutual:
+		s.note(Dropped, "checkcert", "filelessd always checks certificates. One of an authority of your own needs `tls.ca_file`; without it deliveries fail, and are tried again until it is there")
+	}
+	client := func(name, file string) string {
+		if v := s.global.n.get("mutualtlsclient").get(name); v != nil && v.text != "" {
+			s.tlsUsed["mutualtlsclient"] = true
+			return v.text
+		}
+		s.tlsUsed["mutualtlsfilespath"] = true
+		return s.global.text("mutualtlsfilespath") + "/" + file
+	}
+	var f fields
+	if mutual {
+		f.add("ca_file", client("cacertfile", "ca.crt"))
+		f.add("cert_file", client("certfile", "client.crt"))
+		f.add("key_file", client("keyfile", "client.key"))
+		return fields{{key: "tls", value: f}}
+	}
+	if ca := s.global.n.get("tlsclient").get("cacertfile"); ca != nil && ca.text != "" {
+		s.tlsUsed["tlsclient"] = true
+		return fields{{key: "tls", value: fields{{key: "ca_file", value: ca.text}}}}
+	}
+	return nil
+}
+
+// tlsTold says what became of the certificates.
+func (c *conversion) tlsTold() {
+	g := c.global
+	for _, name := range []string{"mutualtlsfilespath", "mutualtlsclient", "tlsclient"} {
+		switch {
+		case !g.given(name):
+		case c.tlsUsed[name]:
+			g.note(Converted, name, "the `tls` of the sinks that use it. filelessd trusts the authorities of `tls.ca_file` instead of the system's, where Falcosidekick trusts both")
+		default:
+			g.note(Dropped, name, "no sink here needs it")
+		}
+		g.used[name] = true
+	}
+}
+
+// secure reports whether an address is one with TLS.
+func secure(address string) bool {
+	return strings.HasPrefix(strings.ToLower(address), "https://")
+}
+
+// customFields returns the fields that Falcosidekick adds to each alert.
+func (c *conversion) customFields() []pair {
+	var all []pair
+	for _, p := range c.global.pairs("customfields") {
+		name := strings.Map(func(r rune) rune {
+			if r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || r == '_' {
+				return r
+			}
+			return '_'
+		}, p.name)
+		if name[0] >= '0' && name[0] <= '9' {
+			name = "_" + name
+		}
+		if p.value != "" && !strings.HasPrefix(name, "__") {
+			all = append(all, pair{name, p.value, p.line, p.file})
+		}
+	}
+	return all
+}
+
+// withLabels adds the custom fields to labels, but for names that are taken.
+func (s *section) withLabels(labels fields, taken ...string) fields {
+	for _, f := range labels {
+		taken = append(taken, f.key)
+	}
+	for _, p := range s.labels {
+		free := true
+		for _, t := range taken {
+			free = free && t != p.name
+		}
+		if free {
+			labels.add(p.name, s.labelValue(p))
+			taken = append(taken, p.name)
+			s.labelled[s.path] = true
+		}
+	}
+	return labels
+}
+
+var variableName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
+
+// labelValue is the value of a custom field. Of those in its environment, %NAME is another variable.
+func (s *section) labelValue(p pair) any {
+	name, ok := strings.CutPrefix(p.value, "%")
+	if !ok || p.file == "" || !variableName.MatchString(name) {
+		return p.value
+	}
+	return s.refer(Variable{Name: name, Key: "customfields", Line: p.line, How: "what it is for Falcosidekick"}, p.file, "value")
+}
+
+// fieldsTold says what became of the custom fields.
+func (c *conversion) fieldsTold() {
+	g := c.global
+	if len(c.labels) == 0 { // none, or none that could be understood
+		return
+	}
+	var have []string
+	for _, s := range c.sinks {
+		if c.labelled[s.path] {
+			have = append(have, s.name)
+		}
+	}
+	if len(have) == 0 {
+		g.note(Dropped, "customfields", "reports have no fields of your own, and none of these sinks has labels")
+		return
+	}
+	g.note(Converted, "customfields", "labels of %s; the other sinks have none", strings.Join(have, ", "))
+}

@@ -1,0 +1,293 @@
+package convert
+
+import (
+	"flag"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/filelessd/filelessd/internal/config"
+	"github.com/filelessd/filelessd/internal/sinks"
+)
+
+var update = flag.Bool("update", false, "rewrite the golden files")
+
+func convertText(t testing.TB, text string, through ...string) *Result {
+	t.Helper()
+	return mustConvert(t, Input{Name: "falcosidekick.yaml", Data: []byte(text), Through: through})
+}
+
+func mustConvert(t testing.TB, in Input) *Result {
+	t.Helper()
+	in.Sinks = sinks.Builtin()
+	r, err := Convert(in)
+	if err != nil {
+		t.Fatalf("%v\n%s", err, in.Data)
+	}
+	checked(t, r)
+	return r
+}
+
+// checked holds a result against what all of them promise.
+func checked(t testing.TB, r *Result) {
+	t.Helper()
+	named := map[string]bool{}
+	for _, v := range r.Variables {
+		named[v.Name] = true
+	}
+	lookup := func(name string) (string, bool) {
+		if !named[name] {
+			t.Errorf("the variable %s is not listed", name)
+		}
+		value, ok := r.values[name]
+		return value, ok
+	}
+	if _, err := config.Parse("converted", r.Config, config.Env{Lookup: lookup, Sinks: sinks.Builtin()}); err != nil {
+		t.Fatalf("check: %v\n%s", err, r.Config)
+	}
+	for _, n := range r.Notes {
+		if strings.ContainsAny(n.String(), "\n\r\x1b") || n.What == "" || n.Kind == "" {
+			t.Errorf("not a note of one line: %q", n)
+		}
+	}
+	if (r.Rest != nil) != (len(r.Stay) > 0) {
+		t.Errorf("%d outputs stay, and the rest is %q", len(r.Stay), r.Rest)
+	}
+}
+
+func notesText(r *Result) string {
+	var b strings.Builder
+	for _, n := range r.Notes {
+		b.WriteString(n.String() + "\n")
+	}
+	return b.String()
+}
+
+// wantNote looks for a note of that kind about that key, with those words in it.
+func wantNote(t *testing.T, r *Result, k Kind, key, words string) {
+	t.Helper()
+	for _, n := range r.Notes {
+		if n.Kind == k && n.Key == key && strings.Contains(n.What, words) {
+			return
+		}
+	}
+	t.Errorf("no note %s of %s with %q in\n%s", k, key, words, notesText(r))
+}
+
+func TestGolden(t *testing.T) {
+	for _, name := range []string{"minimal", "several", "helm"} {
+		t.Run(name, func(t *testing.T) {
+			data, err := os.ReadFile(filepath.Join("testdata", name+".yaml"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			r := mustConvert(t, Input{Name: name + ".yaml", Data: data})
+			got := map[string]string{".config.golden": string(r.Config), ".notes.golden": notesText(r), ".rest.golden": string(r.Rest)}
+			for suffix, text := range got {
+				file := filepath.Join("testdata", name+suffix)
+				if *update {
+					if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+						t.Fatal(err)
+					}
+					continue
+				}
+				want, err := os.ReadFile(file)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if diff := cmp.Diff(string(want), text); diff != "" {
+					t.Errorf("%s (-want +got):\n%s", file, diff)
+				}
+			}
+			again := mustConvert(t, Input{Name: name + ".yaml", Data: data})
+			if string(again.Config) != string(r.Config) || notesText(again) != notesText(r) {
+				t.Error("not the same the second time")
+			}
+		})
+	}
+}
+
+// The rest is an input of its own, of which every output stays.
+func TestRestIsAllThatStays(t *testing.T) {
+	data, err := os.ReadFile("testdata/several.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	first := mustConvert(t, Input{Name: "several.yaml", Data: data})
+	second := mustConvert(t, Input{Name: "rest.yaml", Data: first.Rest})
+	if len(second.Converted) != 0 || !cmp.Equal(second.Stay, first.Stay) {
+		t.Errorf("of the rest %v are converted and %v stay, want %v", second.Converted, second.Stay, first.Stay)
+	}
+	again, err := read("rest", second.Rest)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range [][]string{{"opsgenie", "apikey"}, {"aws", "sns", "topicarn"}, {"customfields", "cost.centre"}} {
+		before, err := read("several", data)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, want := again, before
+		for _, part := range path {
+			got, want = got.get(part), want.get(part)
+		}
+		if got == nil || got.text != want.text || got.quoted != want.quoted {
+			t.Errorf("%v is %+v in the rest, want %+v", path, got, want)
+		}
+	}
+}
+
+// Keys are read as viper reads them: whatever their case, with anchors, and a text for what should be a number.
+func TestReadsAsFalcosidekickDoes(t *testing.T) {
+	r := convertText(t, `
+common: &common {minimumPriority: Critical}
+SLACK:
+  <<: *common
+  WebhookURL: https://hooks.slack.com/services/T0/B0/x
+ListenPort: "2803"
+`)
+	for _, want := range []string{"listen: 127.0.0.1:2803", "slack:", `when: 'priority in ["", "Emergency", "Alert", "Critical"]'`} {
+		if !strings.Contains(string(r.Config), want) {
+			t.Errorf("no %s in\n%s", want, r.Config)
+		}
+	}
+	wantNote(t, r, Unknown, "common", "no such key")
+}
+
+func TestEnvironmentWins(t *testing.T) {
+	in := Input{
+		Name: "f.yaml", Data: []byte("slack:\n  webhookurl: https://hooks.slack.com/services/T0/B0/file\n  minimumpriority: debug\n"),
+		EnvName: "f.env", Env: []byte("# of the pod\nPATH=/bin\nexport SLACK_MINIMUMPRIORITY='error'\nLOKI_HOSTPORT=http://loki:3100\nCUSTOMFIELDS=cluster:eu,node:%NODE_NAME\nTLSSERVER_DEPLOY=true\n"),
+	}
+	r := mustConvert(t, in)
+	for _, want := range []string{`"Error"]`, "url: http://loki:3100", "cluster: eu", `node: "${NODE_NAME}"`, "cert_file: /etc/certs/server/server.crt"} {
+		if !strings.Contains(string(r.Config), want) {
+			t.Errorf("no %s in\n%s", want, r.Config)
+		}
+	}
+	for _, n := range r.Notes {
+		if n.Key == "slack.minimumpriority" && (n.File != "f.env" || n.Line != 3) {
+			t.Errorf("stands at %s:%d, want f.env:3", n.File, n.Line)
+		}
+	}
+	in.Data = nil
+	if r := mustConvert(t, in); !cmp.Equal(r.Converted, []string{"loki"}) {
+		t.Errorf("of the environment alone %v are converted", r.Converted)
+	}
+	in.Env = []byte("SLACK_WEBHOOKURL\n")
+	if r := mustConvert(t, in); !r.Bad() {
+		t.Error("a line that is no NAME=VALUE is not bad")
+	} else {
+		wantNote(t, r, Bad, "", "want NAME=VALUE")
+	}
+}
+
+func TestSaysEachThingOnce(t *testing.T) {
+	r := convertText(t, "customfields: 'cluster=a,env=b'\nloki: {hostport: 'http://loki:3100'}\n")
+	said := map[string]bool{}
+	for _, n := range r.Notes {
+		if said[n.String()] {
+			t.Errorf("twice: %s", n)
+		}
+		said[n.String()] = true
+	}
+	wantNote(t, r, Bad, "customfields", "name:value")
+}
+
+func TestThrough(t *testing.T) {
+	const text = "slack: {webhookurl: 'https://hooks.slack.com/services/T0/B0/x'}\nredis: {address: 'redis:6379'}\n"
+	r := convertText(t, text, "redis")
+	if !cmp.Equal(r.Converted, []string{"slack"}) || !cmp.Equal(r.Stay, []string{"redis"}) {
+		t.Errorf("%v are converted and %v stay", r.Converted, r.Stay)
+	}
+	if strings.Contains(string(r.Rest), "slack") || !strings.Contains(string(r.Rest), "redis:6379") {
+		t.Errorf("the rest is\n%s", r.Rest)
+	}
+	if _, err := Convert(Input{Data: []byte(text), Through: []string{"discord"}, Sinks: sinks.Builtin()}); err == nil || !strings.Contains(err.Error(), "no output that filelessd has a sink for") {
+		t.Errorf("got %v", err)
+	}
+}
+
+// What filelessd can not do as asked is not done otherwise.
+func TestStays(t *testing.T) {
+	for _, c := range []struct{ path, text, why string }{
+		{"webhook", "webhook: {address: 'https://x.example', method: PUT}", "another method"},
+		{"kafka", "kafka: {hostport: 'k:9092', topic: t, sasl: PLAIN, username: u, password: p}", "without TLS"},
+		{"smtp", "smtp: {hostport: 'm.example:25', from: a@x.example, to: b@x.example, user: u, password: p, tls: false}", "without TLS"},
+		{"smtp", "smtp: {hostport: 'm.example:25', from: a@x.example, to: b@x.example, authmechanism: oauthbearer, token: t}", "another mechanism"},
+		{"elasticsearch", "elasticsearch: {hostport: 'https://es.example', customheaders: {X-A: b}}", "no headers"},
+		{"loki", "loki: {hostport: 'https://l.example', customheaders: {X-A: b}}", "no headers"},
+		{"loki", "loki: {hostport: 'https://l.example', endpoint: /push}", "another path"},
+		{"splunk", "splunk: {host: 'https://s.example'}", "token"},
+		{"otlp.logs", "otlp: {logs: {endpoint: 'https://o.example:4317', protocol: grpc}}", "gRPC"},
+		{"aws.s3", "aws: {region: eu-1, s3: {bucket: alerts}}", "fixed keys"},
+		{"aws.s3", "aws: {rolearn: r, accesskeyid: a, secretaccesskey: s, region: eu-1, s3: {bucket: alerts}}", "role"},
+		{"alertmanager", "alertmanager: {hostport: 'https://a.example', endpoint: /alerts}", "another path"},
+	} {
+		r := convertText(t, c.text)
+		if !cmp.Equal(r.Stay, []string{c.path}) || r.Bad() {
+			t.Errorf("%s: %v stay, bad: %v", c.text, r.Stay, r.Bad())
+		}
+		wantNote(t, r, Stays, c.path, c.why)
+		if !strings.Contains(string(r.Config), "${FALCOSIDEKICK_URL}") {
+			t.Errorf("%s: no sink for Falcosidekick in\n%s", c.text, r.Config)
+		}
+	}
+}
+
+// A value that no sink takes leaves the output with Falcosidekick, and is bad input.
+func TestBadValues(t *testing.T) {
+	for _, c := range []struct{ key, text string }{
+		{"slack", "slack: {webhookurl: hooks.slack.com}"},
+		{"kafka", "kafka: {hostport: 'k:9092', topic: 'a/b'}"},
+		{"pagerduty", "pagerduty: {routingkey: short}"},
+		{"syslog.protocol", "syslog: {host: s.example, port: 514, protocol: sctp}"},
+		{"slack.minimumpriority", "slack: {webhookurl: 'https://s.example/x', minimumpriority: info}"},
+		{"slack.checkcert", "slack: {webhookurl: 'https://s.example/x', checkcert: perhaps}"},
+		{"slack", "slack: [a]"},
+		{"listenport", "listenport: 70000"},
+		{"listenaddress", "listenaddress: everywhere"},
+		{"redis.database", "redis: {address: 'r:6379', database: first}"},
+		{"pagerduty.region", "pagerduty: {routingkey: 0123456789abcdef0123456789abcdef, region: mars}"},
+		{"tlsserver", "tlsserver: yes please"},
+		{"alertmanager.customheaders", "alertmanager: {hostport: 'http://a.example', customheaders: nonsense}"},
+	} {
+		r := convertText(t, c.text)
+		if !r.Bad() {
+			t.Errorf("%s: not bad", c.text)
+		}
+		wantNote(t, r, Bad, c.key, "")
+	}
+}
+
+func TestPriorities(t *testing.T) {
+	for least, want := range map[string]string{
+		"debug": "", "": "", "emergency": `priority in ["", "Emergency"]`,
+		"Informational": `priority in ["", "Emergency", "Alert", "Critical", "Error", "Warning", "Notice", "Informational"]`,
+	} {
+		r := convertText(t, "slack: {webhookurl: 'https://s.example/x', minimumpriority: '"+least+"'}")
+		got := ""
+		for line := range strings.Lines(string(r.Config)) {
+			if after, ok := strings.CutPrefix(strings.TrimSpace(line), "when: "); ok {
+				got = strings.Trim(after, "'")
+			}
+		}
+		if got != want {
+			t.Errorf("%q: when is %s, want %s", least, got, want)
+		}
+		if least == "emergency" {
+			wantNote(t, r, Converted, "slack.minimumpriority", "does not get it")
+		}
+	}
+}
+
+// A dollar of the input is a dollar, and no reference.
+func TestDollars(t *testing.T) {
+	r := convertText(t, "loki: {hostport: 'http://loki:3100', tenant: 'a$b${HOME}'}\n")
+	if !strings.Contains(string(r.Config), `tenant: "a$$b$${HOME}"`) {
+		t.Errorf("got\n%s", r.Config)
+	}
+}
