@@ -140,7 +140,7 @@ sinks:
 
 func (b *booted) exposure() {
 	b.wantExposure(b.run("systemd-analyze", "security", "--no-pager", "filelessd.service"))
-	if user := b.run("ps", "-o", "user=", "-p", b.is("filelessd", "MainPID")); strings.TrimSpace(user) != "filelesd" && strings.TrimSpace(user) != "filelessd" {
+	if user := b.run("stat", "--format=%U", "/proc/"+b.is("filelessd", "MainPID")); user != "filelessd\n" {
 		b.Errorf("runs as %q", user)
 	}
 	if status := b.is("filelessd", "StatusText"); !strings.HasPrefix(status, "3 sources, 2 sinks, 0 reports to deliver") {
@@ -217,7 +217,7 @@ func (b *booted) watchdog() {
 	b.run("systemctl", "daemon-reload")
 	b.run("systemctl", "restart", "filelessd.service")
 	before := b.is("filelessd", "MainPID")
-	b.run("kill", "-STOP", before)
+	b.run("sh", "-c", "kill -STOP "+before)
 	waitFor(b, "another process", func() bool {
 		now := b.is("filelessd", "MainPID")
 		return now != before && now != "0" && b.is("filelessd", "ActiveState") == "active"
