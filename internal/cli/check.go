@@ -6,13 +6,18 @@ import (
 	"fmt"
 	"io/fs"
 	"maps"
+	"net/netip"
+	"os/exec"
 	"slices"
+	"strings"
+	"syscall"
 	"time"
 
 	"github.com/rs/zerolog"
 
 	"github.com/filelessd/filelessd/internal/config"
 	"github.com/filelessd/filelessd/internal/deliver"
+	"github.com/filelessd/filelessd/internal/listen"
 	"github.com/filelessd/filelessd/internal/render"
 	"github.com/filelessd/filelessd/internal/source"
 	"github.com/filelessd/filelessd/pkg/sink"
@@ -91,6 +96,9 @@ func (p *program) trySource(c config.Source) (string, error) {
 		return g.Status().Peer, nil
 	case c.HTTP != nil:
 		h, err := source.OpenHTTP(ctx, *c.HTTP, env)
+		if errors.Is(err, syscall.EADDRINUSE) && systemdListens(ctx, c.HTTP.Listen) {
+			return "systemd listens on " + c.HTTP.Listen + " for it", nil
+		}
 		if err != nil {
 			return "", err
 		}
@@ -100,6 +108,23 @@ func (p *program) trySource(c config.Source) (string, error) {
 	default:
 		return "", errors.New("unknown type")
 	}
+}
+
+// systemdListens reports whether a .socket unit listens on address, as systemctl says. To connect would
+// tell too, but start the daemon.
+func systemdListens(ctx context.Context, address string) bool {
+	out, err := exec.CommandContext(ctx, "systemctl", "list-sockets", "--no-legend", "--no-pager").Output()
+	if err != nil {
+		return false
+	}
+	for line := range strings.Lines(string(out)) {
+		if fields := strings.Fields(line); len(fields) > 0 {
+			if bound, err := netip.ParseAddrPort(fields[0]); err == nil && listen.Same(ctx, address, bound) {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // tryFile reads nothing. A file that is not there yet is waited for.

@@ -35,9 +35,13 @@ func (d *testDaemon) keptSocket() {
 // postOnce posts an alert over a connection of its own, waits as long as it takes, and returns what went
 // wrong. That the disk was too slow (503) is no business of the socket's: the alert is posted again.
 func (d *testDaemon) postOnce(line []byte) error {
-	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+	return postOnce(d.t, &http.Transport{DisableKeepAlives: true}, d.hook, line)
+}
+
+func postOnce(t testing.TB, transport http.RoundTripper, address string, line []byte) error {
+	client := &http.Client{Transport: transport}
 	for {
-		req, err := http.NewRequestWithContext(d.t.Context(), http.MethodPost, "http://"+d.hook+"/", bytes.NewReader(line))
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://"+address+"/", bytes.NewReader(line))
 		if err != nil {
 			return err
 		}

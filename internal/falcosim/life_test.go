@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"os"
+	"syscall"
 	"testing"
 
 	"github.com/falcosecurity/client-go/pkg/api/outputs"
@@ -126,6 +127,7 @@ func TestSilentSubBlocksStop(t *testing.T) { // 17b
 }
 
 func TestAbort(t *testing.T) { // 18
+	defer syscall.Umask(syscall.Umask(0o022)) // of the recorded Falco
 	s, path := startUnix(t, Options{})
 	stream := sub(t.Context(), t, connect(t, path))
 	answered(t, s, stream)

@@ -18,7 +18,8 @@ func (s *Server) Listen(open func() (net.Listener, error)) error {
 	return s.serve(open, nil)
 }
 
-// ListenUnix starts the server on a unix socket, with the mode that Falco gives it. A socket that a
+// ListenUnix starts the server on a unix socket. As with Falco's the umask says who may connect: with the
+// usual one the mode is 0755, which is root alone, and under Falco's units it is 0700. A socket that a
 // killed server has left is taken over, and so is one of a server that lives, as by Falco.
 func (s *Server) ListenUnix(path string) error {
 	return s.serve(func() (net.Listener, error) {
@@ -27,14 +28,7 @@ func (s *Server) ListenUnix(path string) error {
 				return nil, err
 			}
 		}
-		l, err := listen("unix", path)
-		if err != nil {
-			return nil, err
-		}
-		if err := os.Chmod(path, 0o755); err != nil { //nolint:gosec // as Falco does
-			return nil, errors.Join(err, l.Close())
-		}
-		return l, nil
+		return listen("unix", path)
 	}, nil)
 }
 

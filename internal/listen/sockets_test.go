@@ -83,7 +83,7 @@ func child() {
 				say("accept:", err.Error())
 				continue
 			}
-			c.Write([]byte("hello"))
+			_, _ = c.Write([]byte("hello"))
 			c.Close()
 		}
 		say("opened", address)
