@@ -10,13 +10,19 @@ RACE := $(if $(shell command -v $${CC:-cc} gcc clang 2>/dev/null),-race)
 
 RECEIVERS := ./otelcol github.com/versity/versitygw/cmd/versitygw
 
-.PHONY: demo test integration lint build bench bench-sinks generate soak fuzz
+.PHONY: demo test integration lint build image bench bench-sinks generate soak fuzz
 
 demo: build ## Play the scenario: a simulated Falco, the daemon, its reports.
 	./bin/filelessd demo --once
 
 build: ## One static binary, bin/filelessd.
 	CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o bin/filelessd ./cmd/filelessd
+
+IMAGE ?= ghcr.io/filelessd/filelessd
+
+image: ## A container image of this tree; needs Docker.
+	docker build -f examples/container/Dockerfile --build-arg VERSION=$(VERSION) --build-arg COMMIT=$(COMMIT) \
+		-t $(IMAGE):$(VERSION) -t $(IMAGE) .
 
 test: ## All tests, with the race detector.
 	$(if $(RACE),,@echo 'no C compiler: testing without the race detector')

@@ -42,7 +42,7 @@ type viewer struct {
 type entry struct {
 	Brief  sink.Brief
 	Report *report.Report
-	JSON   string    // the body as it came, indented
+	JSON   []byte    // the body as it came, indented
 	At     time.Time // when it came first
 	Times  int       // how often it came
 }
@@ -68,6 +68,7 @@ func (v *viewer) handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /{$}", v.receive)
 	mux.HandleFunc("GET /{$}", v.show)
+	mux.HandleFunc("GET /reports/{id}", v.showJSON)
 	mux.HandleFunc("GET /healthz", func(http.ResponseWriter, *http.Request) {})
 	return mux
 }
@@ -108,7 +109,7 @@ func (v *viewer) keep(id string, r *report.Report, indented []byte) {
 	}
 	r.ID = id // which the signature covers
 	v.kept = append(v.kept, &entry{
-		Brief: sink.NewBrief(r), Report: r, JSON: string(report.EscapeInvisible(indented)), At: v.now(), Times: 1,
+		Brief: sink.NewBrief(r), Report: r, JSON: report.EscapeInvisible(indented), At: v.now(), Times: 1,
 	})
 	if len(v.kept) > mostKept {
 		v.kept = slices.Delete(v.kept, 0, len(v.kept)-mostKept)
@@ -129,11 +130,29 @@ func (v *viewer) show(w http.ResponseWriter, _ *http.Request) {
 		http.Error(w, "the page can not be made", http.StatusInternalServerError)
 		return
 	}
+	v.write(w, "text/html; charset=utf-8", page.Bytes())
+}
+
+// showJSON writes one report as it came.
+func (v *viewer) showJSON(w http.ResponseWriter, r *http.Request) {
+	v.mu.Lock()
+	i := slices.IndexFunc(v.kept, func(e *entry) bool { return e.Report.ID == r.PathValue("id") })
+	if i < 0 {
+		v.mu.Unlock()
+		http.NotFound(w, r)
+		return
+	}
+	body := v.kept[i].JSON // is never written to
+	v.mu.Unlock()
+	v.write(w, "application/json", body)
+}
+
+func (v *viewer) write(w http.ResponseWriter, contentType string, body []byte) {
 	h := w.Header()
-	h.Set("Content-Type", "text/html; charset=utf-8")
+	h.Set("Content-Type", contentType)
 	// Were something to slip through the escaping, it would still neither run nor load anything.
 	h.Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'")
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("Cache-Control", "no-store")
-	_, _ = page.WriteTo(w)
+	_, _ = w.Write(body)
 }
