@@ -8,7 +8,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -229,6 +228,6 @@ func shellBlock(t *testing.T, page, word string) string {
 			return string(commands)
 		}
 	}
-	t.Fatal(fmt.Sprintf("%s has no commands with %s", page, word))
+	t.Fatalf("%s has no commands with %s", page, word)
 	return ""
 }
