@@ -60,7 +60,7 @@ func (c *compose) killed() {
 	if err != nil {
 		c.t.Fatal(err)
 	}
-	path := writeFile(c.t, "filelessd.yaml", string(config)+"grouping: {enabled: false}\n")
+	path := writeIn(c.t, c.temp, "filelessd.yaml", string(config)+"grouping: {enabled: false}\n")
 	c.override("compose.yaml", "services: {filelessd: {volumes: ['"+path+":/etc/filelessd/config.yaml:ro']}}\n")
 	c.do("up", "--detach")
 	c.do("stop", "viewer")

@@ -33,6 +33,7 @@ type compose struct {
 	program, project, dir string
 	files                 []string // and profiles, as arguments; empty for what users get
 	viewer, alertmanager  string   // host:port
+	temp                  string   // for files that are needed until the end
 }
 
 // newCompose makes all images that the example needs, in a copy of the example if there is a reason to write
@@ -40,6 +41,7 @@ type compose struct {
 func newCompose(t *testing.T, dir string) *compose {
 	t.Helper()
 	c := &compose{docker: newDocker(t), program: testprogram.Find(t, "docker-compose", "docker-compose"), dir: dir}
+	c.temp = t.TempDir()
 	c.project = "filelessd-" + strings.ToLower(strings.TrimPrefix(t.Name(), "TestIntegration"))
 	c.viewer, c.alertmanager = freeAddress(t), freeAddress(t)
 	c.buildAll()
@@ -186,7 +188,7 @@ func (c *compose) page(url string) string {
 
 // override writes a file that replaces parts of the example, and uses it from now on.
 func (c *compose) override(base, text string) {
-	c.files = []string{"--file", base, "--file", writeFile(c.t, "override.yaml", text)}
+	c.files = []string{"--file", base, "--file", writeIn(c.t, c.temp, "override.yaml", text)}
 }
 
 // standIn makes an image for one that can not be had, if it is not there.

@@ -48,10 +48,11 @@ func waitFor(t *testing.T, what string, yes func() bool) {
 // writeFile writes what a container reads, whoever it runs as.
 func writeFile(t *testing.T, name, text string) string {
 	t.Helper()
-	dir := t.TempDir()
-	if err := os.Chmod(dir, 0o755); err != nil {
-		t.Fatal(err)
-	}
+	return writeIn(t, t.TempDir(), name, text)
+}
+
+func writeIn(t *testing.T, dir, name, text string) string {
+	t.Helper()
 	path := filepath.Join(dir, name)
 	if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
 		t.Fatal(err)
