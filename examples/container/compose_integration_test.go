@@ -107,7 +107,7 @@ func (c *compose) kill(id string) {
 // TestIntegrationComposeFalco: the profile falco, with a stand-in that opens Falco's socket as Falco does, as root and
 // without the capability to write where others own.
 func TestIntegrationComposeFalco(t *testing.T) {
-	c := newCompose(t, examples)
+	c := newCompose(t, forFalco(t, "compose.yaml"))
 	c.standIn(c.named("falcosecurity/falco:0.43"), "FROM "+image+"\nUSER 0:0\nHEALTHCHECK NONE\n"+
 		`ENTRYPOINT ["/usr/bin/filelessd", "simulate", "--socket", "/run/falco/falco.sock"]`+"\nCMD []\n")
 	// What of the host only Falco reads is not on every machine.
@@ -125,7 +125,7 @@ func TestIntegrationComposeFalco(t *testing.T) {
 // TestIntegrationComposeFalco044: the file for Falco 0.44, with the secrets as the page makes them and a stand-in
 // that posts an alert to the address in Falco's configuration.
 func TestIntegrationComposeFalco044(t *testing.T) {
-	c := newCompose(t, copyExamples(t))
+	c := newCompose(t, forFalco(t, "compose.falco-0.44.yaml"))
 	cmd := exec.CommandContext(t.Context(), "sh", "-e", "-c", shellBlock(t, examples+"/README.md", "secrets/falco-token"))
 	cmd.Dir = c.dir
 	if out, err := cmd.CombinedOutput(); err != nil {
@@ -158,5 +158,5 @@ func (c *compose) postingFalco(tag string) {
 	}, "ENV PATH=/bin", `ENTRYPOINT ["sh", "-ec", "`+
 		`url=$(sed -n 's/.*url: *\"\\(.*\\)\".*/\\1/p' /etc/falco/config.d/filelessd-http.yaml); `+
 		`wget -q -O - --header 'Content-Type: application/json' --post-file /alerts \"$url\"; exec tail -f /dev/null"]`)
-	c.cleanup("image", "rm", tag)
+	c.standIns = append(c.standIns, tag)
 }

@@ -34,6 +34,7 @@ type compose struct {
 	files                 []string // and profiles, as arguments; empty for what users get
 	viewer, alertmanager  string   // host:port
 	temp                  string   // for files that are needed until the end
+	standIns              []string // images that go with the project
 }
 
 // newCompose makes all images that the example needs, in a copy of the example if there is a reason to write
@@ -52,6 +53,11 @@ func newCompose(t *testing.T, dir string) *compose {
 		}
 		if out, err := c.compose(context.Background(), "down", "--volumes"); err != nil {
 			t.Errorf("%v\n%s", err, out)
+		}
+		for _, tag := range c.standIns {
+			if out, err := exec.CommandContext(context.Background(), c.docker.program, "image", "rm", tag).CombinedOutput(); err != nil {
+				t.Errorf("%v\n%s", err, out)
+			}
 		}
 	})
 	return c
@@ -202,11 +208,12 @@ func (c *compose) standIn(tag, text string) {
 	if out, err := cmd.CombinedOutput(); err != nil {
 		c.t.Fatalf("%s: %v\n%s", tag, err, out)
 	}
-	c.cleanup("image", "rm", tag)
+	c.standIns = append(c.standIns, tag)
 }
 
-// copyExamples copies what a compose file refers to.
-func copyExamples(t *testing.T) string {
+// forFalco copies what the compose files refer to, and takes the capabilities of Falco out of one: not every
+// machine has them to give, and a stand-in needs none.
+func forFalco(t *testing.T, file string) (dir string) {
 	t.Helper()
 	to := t.TempDir()
 	for _, dir := range []string{"compose", "falco"} {
@@ -214,7 +221,17 @@ func copyExamples(t *testing.T) string {
 			t.Fatal(err)
 		}
 	}
-	return filepath.Join(to, "compose")
+	dir = filepath.Join(to, "compose")
+	data, err := os.ReadFile(filepath.Join(dir, file))
+	if err != nil {
+		t.Fatal(err)
+	}
+	before, after, found := strings.Cut(string(data), "    cap_add: [SYS_ADMIN, SYS_RESOURCE, SYS_PTRACE]\n")
+	if !found {
+		t.Fatalf("%s has other capabilities for Falco", file)
+	}
+	writeIn(t, dir, file, before+after)
+	return dir
 }
 
 // shellBlock is the block of commands on a page that has a word in it.
