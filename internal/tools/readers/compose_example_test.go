@@ -25,7 +25,7 @@ func loadExample(t *testing.T, file string, profiles ...string) *types.Project {
 	if err != nil {
 		t.Fatal(err)
 	}
-	project, err := cli.ProjectFromOptions(context.Background(), options)
+	project, err := options.LoadProject(context.Background())
 	if err != nil {
 		t.Fatalf("%s: %v", file, err)
 	}
