@@ -10,7 +10,7 @@ RACE := $(if $(shell command -v $${CC:-cc} gcc clang 2>/dev/null),-race)
 
 RECEIVERS := ./otelcol github.com/versity/versitygw/cmd/versitygw
 
-.PHONY: demo test integration lint build dist bench bench-sinks generate soak fuzz
+.PHONY: demo test integration lint build image dist bench bench-sinks generate soak fuzz
 
 demo: build ## Play the scenario: a simulated Falco, the daemon, its reports.
 	./bin/filelessd demo --once
@@ -20,6 +20,12 @@ build: ## One static binary, bin/filelessd.
 
 dist: ## A release, for amd64 and arm64: tar.gz, deb, rpm, SBOMs and checksums, in dist/.
 	go run -C internal/tools/dist . -root ../../..
+
+IMAGE ?= ghcr.io/filelessd/filelessd
+
+image: ## A container image of this tree; needs Docker.
+	docker build -f examples/container/Dockerfile --build-arg VERSION=$(VERSION) --build-arg COMMIT=$(COMMIT) \
+		-t $(IMAGE):$(VERSION) -t $(IMAGE) .
 
 test: ## All tests, with the race detector.
 	$(if $(RACE),,@echo 'no C compiler: testing without the race detector')

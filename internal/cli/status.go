@@ -18,12 +18,25 @@ type statusCommand struct {
 	daemonFlags
 }
 
-// Run shows how the daemon is doing.
+// errNotReady ends the command with exit status 1 once all is said: a health check needs no more.
+var errNotReady = &exit{code: exitFailed}
+
+// Run shows how the daemon is doing, and fails if it takes no alerts.
 func (c *statusCommand) Run(p *program) error {
 	var s app.Status
 	if err := p.ask(c.daemonFlags, app.CommandStatus, app.Nothing{}, &s); err != nil {
 		return err
 	}
+	if err := c.show(p, s); err != nil {
+		return err
+	}
+	if !s.Ready {
+		return errNotReady
+	}
+	return nil
+}
+
+func (c *statusCommand) show(p *program, s app.Status) error {
 	if c.json() {
 		return p.writeJSON(s)
 	}
