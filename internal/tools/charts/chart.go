@@ -1,6 +1,7 @@
 package charts
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"maps"
@@ -76,7 +77,7 @@ func render(dir string, r Release, values []byte) (map[string]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	return engine.Engine{LintMode: false, Strict: true}.Render(chart, all)
+	return engine.Engine{Strict: true}.RenderWithContext(context.Background(), chart, all)
 }
 
 // Lint does what `helm lint --strict` does with the chart in dir: a warning is an error too. Remarks
