@@ -6,6 +6,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 
 	corev1 "k8s.io/api/core/v1"
@@ -24,26 +25,28 @@ func release(kubernetes string) Release {
 	return Release{Name: "filelessd", Namespace: "filelessd", Kubernetes: kubernetes}
 }
 
-// program is filelessd itself, compiled for `filelessd check`.
-var program string
+// program compiles filelessd itself, once, for `filelessd check`.
+var program = sync.OnceValues(func() (string, error) {
+	file := filepath.Join(programDir, "filelessd")
+	build := exec.Command("go", "build", "-o", file, "./cmd/filelessd")
+	build.Dir = "../../.."
+	if out, err := build.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("build filelessd: %w\n%s", err, out)
+	}
+	return file, nil
+})
+
+// programDir is gone when the tests are through.
+var programDir string
 
 func TestMain(m *testing.M) {
-	code := func() int {
-		dir, err := os.MkdirTemp("", "charts")
-		if err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			return 1
-		}
-		defer os.RemoveAll(dir)
-		program = filepath.Join(dir, "filelessd")
-		build := exec.Command("go", "build", "-o", program, "./cmd/filelessd")
-		build.Dir = "../../.."
-		if out, err := build.CombinedOutput(); err != nil {
-			fmt.Fprintf(os.Stderr, "build filelessd: %v\n%s", err, out)
-			return 1
-		}
-		return m.Run()
-	}()
+	var err error
+	if programDir, err = os.MkdirTemp("", "charts"); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	code := m.Run()
+	_ = os.RemoveAll(programDir)
 	os.Exit(code)
 }
 
@@ -63,7 +66,11 @@ func check(t *testing.T, config string) error {
 	if err := os.WriteFile(file, []byte(config), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	c := exec.Command(program, "check", "-c", file)
+	filelessd, err := program()
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := exec.Command(filelessd, "check", "-c", file)
 	c.Env = secrets
 	if out, err := c.CombinedOutput(); err != nil {
 		return fmt.Errorf("filelessd check: %w\n%s\n%s", err, out, config)
