@@ -11,8 +11,8 @@ _filelessd() {
 	fi
 	for ((i = 1; i < COMP_CWORD; i++)); do
 		case "$at ${COMP_WORDS[i]}" in
-		' run' | ' demo' | ' analyze' | ' check' | ' simulate' | ' status' | ' deadletters' | ' deadletters list' | ' deadletters show' | ' deadletters retry' | ' deadletters drop' | ' explain' | ' silence' | ' silence add' | ' silence list' | ' silence expire' | ' store' | ' store check' | ' store compact' | ' store export' | ' sinks' | ' sinks list' | ' sinks example' | ' test-sink' | ' completion' | ' version') at+=" ${COMP_WORDS[i]}" ;;
-		' run -c' | ' run --config' | ' analyze -c' | ' analyze --config' | ' analyze -o' | ' analyze --output' | ' analyze -d' | ' analyze --dir' | ' check -c' | ' check --config' | ' simulate --socket' | ' simulate --events' | ' simulate --rate' | ' simulate --count' | ' status -c' | ' status --config' | ' status --data-dir' | ' status -o' | ' status --output' | ' deadletters list -c' | ' deadletters list --config' | ' deadletters list --data-dir' | ' deadletters list -o' | ' deadletters list --output' | ' deadletters list --sink' | ' deadletters list --since' | ' deadletters list --id' | ' deadletters show -c' | ' deadletters show --config' | ' deadletters show --data-dir' | ' deadletters show -o' | ' deadletters show --output' | ' deadletters show --sink' | ' deadletters show --since' | ' deadletters show --id' | ' deadletters retry -c' | ' deadletters retry --config' | ' deadletters retry --data-dir' | ' deadletters retry -o' | ' deadletters retry --output' | ' deadletters retry --sink' | ' deadletters retry --since' | ' deadletters retry --id' | ' deadletters drop -c' | ' deadletters drop --config' | ' deadletters drop --data-dir' | ' deadletters drop -o' | ' deadletters drop --output' | ' deadletters drop --sink' | ' deadletters drop --since' | ' deadletters drop --id' | ' explain -c' | ' explain --config' | ' explain --data-dir' | ' explain -o' | ' explain --output' | ' silence add -c' | ' silence add --config' | ' silence add --data-dir' | ' silence add -o' | ' silence add --output' | ' silence add --reason' | ' silence add --author' | ' silence add --for' | ' silence add --until' | ' silence list -c' | ' silence list --config' | ' silence list --data-dir' | ' silence list -o' | ' silence list --output' | ' silence expire -c' | ' silence expire --config' | ' silence expire --data-dir' | ' silence expire -o' | ' silence expire --output' | ' store check -c' | ' store check --config' | ' store check --data-dir' | ' store check -o' | ' store check --output' | ' store compact -c' | ' store compact --config' | ' store compact --data-dir' | ' store compact -o' | ' store compact --output' | ' store export -c' | ' store export --config' | ' store export --data-dir' | ' store export -o' | ' store export --output' | ' store export --since' | ' sinks -o' | ' sinks --output' | ' sinks list -o' | ' sinks list --output' | ' test-sink -c' | ' test-sink --config' | ' test-sink -o' | ' test-sink --output' | ' version -o' | ' version --output') ((i++)) ;;
+		' run' | ' demo' | ' analyze' | ' check' | ' simulate' | ' status' | ' reload' | ' deadletters' | ' deadletters list' | ' deadletters show' | ' deadletters retry' | ' deadletters drop' | ' explain' | ' silence' | ' silence add' | ' silence list' | ' silence expire' | ' store' | ' store check' | ' store compact' | ' store export' | ' sinks' | ' sinks list' | ' sinks example' | ' test-sink' | ' convert' | ' completion' | ' version') at+=" ${COMP_WORDS[i]}" ;;
+		' run -c' | ' run --config' | ' analyze -c' | ' analyze --config' | ' analyze -o' | ' analyze --output' | ' analyze -d' | ' analyze --dir' | ' check -c' | ' check --config' | ' simulate --socket' | ' simulate --events' | ' simulate --rate' | ' simulate --count' | ' status -c' | ' status --config' | ' status --data-dir' | ' status -o' | ' status --output' | ' reload -c' | ' reload --config' | ' reload --data-dir' | ' reload -o' | ' reload --output' | ' deadletters list -c' | ' deadletters list --config' | ' deadletters list --data-dir' | ' deadletters list -o' | ' deadletters list --output' | ' deadletters list --sink' | ' deadletters list --since' | ' deadletters list --id' | ' deadletters show -c' | ' deadletters show --config' | ' deadletters show --data-dir' | ' deadletters show -o' | ' deadletters show --output' | ' deadletters show --sink' | ' deadletters show --since' | ' deadletters show --id' | ' deadletters retry -c' | ' deadletters retry --config' | ' deadletters retry --data-dir' | ' deadletters retry -o' | ' deadletters retry --output' | ' deadletters retry --sink' | ' deadletters retry --since' | ' deadletters retry --id' | ' deadletters drop -c' | ' deadletters drop --config' | ' deadletters drop --data-dir' | ' deadletters drop -o' | ' deadletters drop --output' | ' deadletters drop --sink' | ' deadletters drop --since' | ' deadletters drop --id' | ' explain -c' | ' explain --config' | ' explain --data-dir' | ' explain -o' | ' explain --output' | ' silence add -c' | ' silence add --config' | ' silence add --data-dir' | ' silence add -o' | ' silence add --output' | ' silence add --reason' | ' silence add --author' | ' silence add --for' | ' silence add --until' | ' silence list -c' | ' silence list --config' | ' silence list --data-dir' | ' silence list -o' | ' silence list --output' | ' silence expire -c' | ' silence expire --config' | ' silence expire --data-dir' | ' silence expire -o' | ' silence expire --output' | ' store check -c' | ' store check --config' | ' store check --data-dir' | ' store check -o' | ' store check --output' | ' store compact -c' | ' store compact --config' | ' store compact --data-dir' | ' store compact -o' | ' store compact --output' | ' store export -c' | ' store export --config' | ' store export --data-dir' | ' store export -o' | ' store export --output' | ' store export --since' | ' sinks -o' | ' sinks --output' | ' sinks list -o' | ' sinks list --output' | ' test-sink -c' | ' test-sink --config' | ' test-sink -o' | ' test-sink --output' | ' convert --env' | ' convert --through' | ' convert --rest' | ' convert -o' | ' convert --output' | ' version -o' | ' version --output') ((i++)) ;;
 		esac
 	done
 	case "$at $prev" in
@@ -69,6 +69,20 @@ _filelessd() {
 		return
 		;;
 	' status -o' | ' status --output')
+		mapfile -t COMPREPLY < <(compgen -W 'text json' -- "$cur")
+		return
+		;;
+	' reload -c' | ' reload --config')
+		compopt -o filenames
+		mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+		return
+		;;
+	' reload --data-dir')
+		compopt -o filenames
+		mapfile -t COMPREPLY < <(compgen -d -- "$cur")
+		return
+		;;
+	' reload -o' | ' reload --output')
 		mapfile -t COMPREPLY < <(compgen -W 'text json' -- "$cur")
 		return
 		;;
@@ -311,6 +325,24 @@ _filelessd() {
 		mapfile -t COMPREPLY < <(compgen -W 'text json' -- "$cur")
 		return
 		;;
+	' convert --env')
+		compopt -o filenames
+		mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+		return
+		;;
+	' convert --through')
+		COMPREPLY=()
+		return
+		;;
+	' convert --rest')
+		compopt -o filenames
+		mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+		return
+		;;
+	' convert -o' | ' convert --output')
+		mapfile -t COMPREPLY < <(compgen -W 'yaml json' -- "$cur")
+		return
+		;;
 	' version -o' | ' version --output')
 		mapfile -t COMPREPLY < <(compgen -W 'text json' -- "$cur")
 		return
@@ -321,7 +353,7 @@ _filelessd() {
 		if [[ $cur == -* ]]; then
 			words='-h --help'
 		else
-			words='run demo analyze check simulate status deadletters explain silence store sinks test-sink completion version'
+			words='run demo analyze check simulate status reload deadletters explain silence store sinks test-sink convert completion version'
 		fi
 		;;
 	' run')
@@ -362,6 +394,13 @@ _filelessd() {
 		fi
 		;;
 	' status')
+		if [[ $cur == -* ]]; then
+			words='-h --help -c --config --data-dir -o --output'
+		else
+			words=''
+		fi
+		;;
+	' reload')
 		if [[ $cur == -* ]]; then
 			words='-h --help -c --config --data-dir -o --output'
 		else
@@ -490,6 +529,13 @@ _filelessd() {
 	' test-sink')
 		if [[ $cur == -* ]]; then
 			words='-h --help -c --config -o --output'
+		else
+			words=''
+		fi
+		;;
+	' convert')
+		if [[ $cur == -* ]]; then
+			words='-h --help --env --through --rest -o --output'
 		else
 			words=''
 		fi
