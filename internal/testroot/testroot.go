@@ -47,7 +47,8 @@ func New(t testing.TB) *Root {
 		bootstrap(t, debootstrap, kept)
 	}
 	r := &Root{Dir: filepath.Join(t.TempDir(), "root"), t: t}
-	r.must(exec.CommandContext(t.Context(), "cp", "-a", "--reflink=auto", kept, r.Dir))
+	r.must(exec.CommandContext(t.Context(), "cp", //nolint:gosec // of the test
+		"-a", "--reflink=auto", kept, r.Dir))
 	return r
 }
 
@@ -55,7 +56,7 @@ func New(t testing.TB) *Root {
 // was ended leaves nothing that looks like one, and two at once do not meet.
 func bootstrap(t testing.TB, debootstrap, kept string) {
 	t.Helper()
-	if err := os.MkdirAll(filepath.Dir(kept), 0o755); err != nil {
+	if err := os.MkdirAll(filepath.Dir(kept), 0o755); err != nil { //nolint:gosec // a cache as others
 		t.Fatal(err)
 	}
 	dir, err := os.MkdirTemp(filepath.Dir(kept), "making-")
@@ -67,6 +68,7 @@ func bootstrap(t testing.TB, debootstrap, kept string) {
 		t.Fatal(err)
 	}
 	suite, mirror := mirrorOf(t)
+	//nolint:gosec // of the test
 	out, err := exec.CommandContext(t.Context(), debootstrap, "--variant=minbase", "--include=systemd,systemd-sysv",
 		suite, dir, mirror).CombinedOutput()
 	if err != nil {
@@ -80,6 +82,7 @@ func bootstrap(t testing.TB, debootstrap, kept string) {
 // mirrorOf returns the release of this Debian and where its packages come from.
 func mirrorOf(t testing.TB) (suite, mirror string) {
 	t.Helper()
+	//nolint:gosec // of the test
 	out, err := exec.CommandContext(t.Context(), testprogram.Find(t, "apt-get", "apt"),
 		"indextargets", "--format", "$(CODENAME) $(REPO_URI)", "Identifier: Packages", "Component: main").Output()
 	if err != nil {
@@ -132,7 +135,7 @@ func (r *Root) Boot() {
 	nspawn := testprogram.Find(r.t, "systemd-nspawn", "systemd-container")
 	testprogram.Find(r.t, "nsenter", "util-linux")
 	var says bytes.Buffer
-	//nolint:noctx // it ends by a signal, in order
+	//nolint:noctx,gosec // it ends by a signal, in order
 	cmd := exec.Command(nspawn, "-D", r.Dir, "--boot", "--register=no", "--keep-unit", "--private-network", "--quiet", "--console=pipe")
 	cmd.Stdout, cmd.Stderr = &says, &says
 	if err := cmd.Start(); err != nil {
@@ -144,7 +147,9 @@ func (r *Root) Boot() {
 		if err := cmd.Process.Signal(syscall.SIGTERM); err != nil && !errors.Is(err, os.ErrProcessDone) {
 			r.t.Error(err)
 		}
-		<-ended
+		if err := <-ended; err != nil {
+			r.t.Logf("systemd-nspawn: %v", err)
+		}
 	})
 	// The first child sets up the container and goes; in its first moments the second has no systemctl.
 	for {
