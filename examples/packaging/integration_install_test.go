@@ -97,7 +97,7 @@ func installChroot(t *testing.T, path string) {
 	r.Run("dpkg", "--remove", "filelessd")
 	gone(t, r, "/usr/bin/filelessd", "/usr/lib/systemd/system/filelessd.service")
 	kept(t, r, configFile, reports)
-	r.Run("dpkg", "--install", "/root/filelessd.deb")
+	r.Run("dpkg", "--install", "--force-confold", "/root/filelessd.deb")
 	gone(t, r, wants)
 	r.Run("dpkg", "--purge", "filelessd")
 	gone(t, r, "/etc/filelessd", "/var/lib/filelessd", "/var/log/filelessd", "/etc/logrotate.d/filelessd",

@@ -25,7 +25,7 @@ var manuals = []string{"filelessd.1", "filelessd-config.5"}
 
 // build compiles the program for Linux.
 func (r *release) build(ctx context.Context, stage, arch string) error {
-	ldflags := fmt.Sprintf("-s -w -buildid= -X %s/internal/cli.version=%s -X %[1]s/internal/cli.commit=%s", module, r.version, r.commit)
+	ldflags := fmt.Sprintf("-s -w -buildid= -X %[1]s/internal/cli.version=%[2]s -X %[1]s/internal/cli.commit=%[3]s", module, r.version, r.commit)
 	//nolint:gosec // words without spaces
 	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-buildvcs=false", "-ldflags", ldflags,
 		"-o", filepath.Join(stage, "filelessd"), "./cmd/filelessd")
