@@ -28,6 +28,10 @@ func Program(app *kong.Application) string {
 	} {
 		p.Item(s.code, s.text)
 	}
+	p.Section("SIGNALS")
+	p.Text("What filelessd run does at a signal.")
+	p.Item("SIGHUP", "It reads its configuration again, as filelessd reload has it do. What came of it is in its log.")
+	p.Item("SIGTERM, SIGINT", "It takes no more alerts, delivers for up to drain_timeout, and ends. What is left is delivered after the next start.")
 	p.Section("ENVIRONMENT")
 	p.Text("A configuration takes the value of a variable with ${NAME}, see filelessd-config(5).")
 	p.Item("NO_COLOR, CLICOLOR, TERM, COLUMNS", "How analyze shows reports on a terminal.")

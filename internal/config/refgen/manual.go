@@ -37,6 +37,9 @@ func Manual(root string, sinks *sink.Registry) (string, error) {
 		"Below, a.b is the key b of the key a, and a[] an element of the list a.")
 	m.Paragraph("In a value ${NAME} is an environment variable, ${file:/path} what a file holds, and $$ a dollar; " +
 		"inside of { } and [ ] such a value stands in quotes. A variable or a file that is not there is a mistake.")
+	m.Paragraph("A running daemon takes a change of sinks, match, grouping and drain_timeout by itself, some seconds after the " +
+		"file was written, as a whole or not at all: see reload.watch, and filelessd reload in filelessd(1). Another " +
+		"change needs a restart, and filelessd status says so.")
 	m.Section("EXAMPLE")
 	m.Text("One source, and one sink that gets what is urgent:")
 	m.Literal(strings.TrimSuffix(manualExample, "\n"))
@@ -94,7 +97,7 @@ func (m *manualWriter) keys(v reflect.Value, prefix, examples string) {
 		case t.Kind() == reflect.Map || t.Kind() == reflect.Interface:
 			m.Item(name, text)
 		default:
-			m.Item(name, text+m.defaultOf(k, value, examples))
+			m.Item(name, sentence(text)+m.defaultOf(k, value, examples))
 		}
 	}
 }
@@ -111,6 +114,14 @@ func (m *manualWriter) defaultOf(k config.Key, value reflect.Value, examples str
 	default:
 		return " Default: " + scalar + "."
 	}
+}
+
+// sentence ends a comment, which in a list of keys may have no full stop, before what follows it.
+func sentence(text string) string {
+	if text == "" || strings.HasSuffix(text, ".") || strings.HasSuffix(text, ":") {
+		return text
+	}
+	return text + "."
 }
 
 // afterName is what a comment says of the key that it begins with, and stands below.

@@ -120,6 +120,7 @@ func Copies() map[string]string {
 		sidecarHTTP + "falco/filelessd-fields.yaml": "falco/fields.yaml",
 		sidecarGRPC + "falco/filelessd-grpc.yaml":   "falco/grpc.yaml",
 		sidecarGRPC + "falco/filelessd-fields.yaml": "falco/fields.yaml",
+		sidecarGRPC + "falco/filelessd-text.yaml":   "falco/text.yaml",
 	}
 }
 

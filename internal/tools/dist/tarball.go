@@ -34,6 +34,7 @@ func tarFiles(stage string) ([]file, error) {
 	for _, dir := range []struct{ from, to string }{
 		{packaging + "/completions", "completions"},
 		{"examples/systemd", "systemd"},
+		{"examples/falco", "falco"},
 	} {
 		files, err := below(dir.from, dir.to)
 		if err != nil {
