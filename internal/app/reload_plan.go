@@ -101,7 +101,7 @@ func (p *plan) keep(ctx context.Context, c config.Sink, now *config.Config) (*wo
 	if before != nil {
 		memory = before.memory
 	}
-	s, err := p.app.openSink(ctx, c, memory)
+	s, err := p.app.openOrEnd(ctx, c, memory)
 	if err != nil {
 		return nil, server.Wrong(err)
 	}
