@@ -8,6 +8,7 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+	"time"
 )
 
 // Reload is when a running daemon reads its configuration again by itself.
@@ -65,6 +66,14 @@ func (c *Config) Hash() string {
 		return ""
 	}
 	return c.origin.hash
+}
+
+// ReadAt is when c began to be read; zero if it was not, or if nobody said what time it was.
+func (c *Config) ReadAt() time.Time {
+	if c.origin == nil {
+		return time.Time{}
+	}
+	return c.origin.env.Now
 }
 
 // Files are those that c says something else with when they change: its own, those of ${file:...}, and
