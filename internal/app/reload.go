@@ -2,7 +2,6 @@ package app
 
 import (
 	"context"
-	"errors"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -134,15 +133,22 @@ func (a *App) Reload(ctx context.Context, why string) (Reloaded, error) {
 	select {
 	case a.reloads.asked <- reloadRequest{why, answer}:
 	case <-a.reloads.over:
-		return Reloaded{}, errors.New("the daemon is stopping")
+		return Reloaded{}, errStopping
 	case <-ctx.Done():
 		return Reloaded{}, ctx.Err()
 	}
-	select {
-	case got := <-answer:
-		return got.did, got.err
-	case <-ctx.Done():
-		return Reloaded{}, ctx.Err()
+	over := a.reloads.over
+	for {
+		select {
+		case got := <-answer:
+			return got.did, got.err
+		case <-over:
+			if over = nil; len(answer) == 0 {
+				return Reloaded{}, errStopping
+			}
+		case <-ctx.Done():
+			return Reloaded{}, ctx.Err()
+		}
 	}
 }
 
@@ -152,7 +158,10 @@ func (a *App) runReloads(ctx context.Context, start func(func()), deliver func(*
 	defer close(a.reloads.over)
 	look := time.NewTicker(lookEvery)
 	defer look.Stop()
-	watch := a.newFileWatch(time.Now())
+	var watch *fileWatch
+	if !orEnd(ctx, func() { watch = a.newFileWatch(time.Now()) }) {
+		return
+	}
 	for {
 		why, answer := "SIGHUP", chan<- reloadAnswer(nil)
 		select {
@@ -162,16 +171,24 @@ func (a *App) runReloads(ctx context.Context, start func(func()), deliver func(*
 		case r := <-a.reloads.asked:
 			why, answer = r.why, r.answer
 		case now := <-look.C:
-			if !watch.wants(now) {
+			wants := false
+			if !orEnd(ctx, func() { wants = watch.wants(now) }) {
+				return
+			}
+			if !wants {
 				continue
 			}
 			why = "the files changed"
 		}
-		watch.reading(time.Now())
+		if !orEnd(ctx, func() { watch.reading(time.Now()) }) {
+			return
+		}
 		did, err := a.reload(ctx, why, start, deliver)
-		watch.read(a.reloads.inForce.Load(), err)
 		if answer != nil {
 			answer <- reloadAnswer{did, err}
+		}
+		if !orEnd(ctx, func() { watch.read(a.reloads.inForce.Load(), err) }) {
+			return
 		}
 	}
 }
@@ -202,7 +219,11 @@ func (a *App) tryReload(ctx context.Context, start func(func()), deliver func(*w
 	if a.options.Load == nil {
 		return Reloaded{}, server.Wrongf("this daemon was started without a configuration that could be read again")
 	}
-	next, err := a.options.Load()
+	var next *config.Config
+	var err error
+	if !orEnd(ctx, func() { next, err = a.options.Load() }) {
+		return Reloaded{}, errStopping
+	}
 	if err != nil {
 		return Reloaded{}, server.Wrong(err)
 	}

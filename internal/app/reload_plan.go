@@ -91,7 +91,7 @@ func (p *plan) keep(ctx context.Context, c config.Sink, now *config.Config) (*wo
 		p.note(before.config.Policy != c.Policy, "sinks."+c.Name)
 		after := *before
 		after.config = c
-		if before.config.Policy != c.Policy || now.Grouping != p.next.Grouping || deadRoom(now) != deadRoom(p.next) {
+		if before.config.Policy != c.Policy || now.Grouping != p.next.Grouping || p.app.deadRoom(now) != p.app.deadRoom(p.next) {
 			p.replaced = append(p.replaced, replaced{&after, p.replacement(c, nil), nil})
 		}
 		return &after, nil
@@ -101,7 +101,7 @@ func (p *plan) keep(ctx context.Context, c config.Sink, now *config.Config) (*wo
 	if before != nil {
 		memory = before.memory
 	}
-	s, err := p.app.openSink(ctx, c, memory)
+	s, err := p.app.openOrEnd(ctx, c, memory)
 	if err != nil {
 		return nil, server.Wrong(err)
 	}
@@ -116,7 +116,7 @@ func (p *plan) keep(ctx context.Context, c config.Sink, now *config.Config) (*wo
 }
 
 func (p *plan) replacement(c config.Sink, s sink.Sink) deliver.Replacement {
-	return deliver.Replacement{Sink: s, Policy: c.Policy, When: c.When, Grouping: p.next.Grouping, DeadBytes: deadRoom(p.next)}
+	return deliver.Replacement{Sink: s, Policy: c.Policy, When: c.When, Grouping: p.next.Grouping, DeadBytes: p.app.deadRoom(p.next)}
 }
 
 // undo closes what was opened for nothing.

@@ -367,6 +367,24 @@ func TestReloadNeedsRestart(t *testing.T) {
 	}
 }
 
+// TestReloadKeepsTheRoomOfDeadLetters: store.max_bytes needs a restart, and so does what follows from it.
+// Less room for dead letters would lose some.
+func TestReloadKeepsTheRoomOfDeadLetters(t *testing.T) {
+	sections := "sinks:\n  soc: {type: webhook, url: URL_A}\n"
+	r := newReloadable(t, sections)
+	before := r.app.workers.of("soc").DeadBytes
+	did := r.mustReload("store: {max_bytes: 64MiB}\n" + strings.Replace(sections, "}", ", concurrency: 2}", 1))
+	if diff := cmp.Diff([]string{"store"}, did.Restart); diff != "" {
+		t.Error(diff)
+	}
+	if err := r.stop(); err != nil { // the worker's state is the test's now
+		t.Fatal(err)
+	}
+	if w := r.app.workers.of("soc"); w.Policy.Concurrency != 2 || w.DeadBytes != before {
+		t.Errorf("concurrency %d, %d bytes for dead letters, %d before", w.Policy.Concurrency, w.DeadBytes, before)
+	}
+}
+
 func TestHangup(t *testing.T) {
 	r := newReloadable(t, "sinks:\n  soc: {type: webhook, url: URL_A}\n")
 	r.write("sinks:\n  soc: {type: webhook, url: URL_B}\n")

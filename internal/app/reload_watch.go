@@ -107,6 +107,9 @@ func (w *fileWatch) read(inForce *config.Config, err error) {
 		seen, known := w.known[name]
 		if !known {
 			seen = lookAt(name)
+			if seen.changed.After(inForce.ReadAt()) { // so what was read may be what it was before
+				seen = look{}
+			}
 		}
 		files[name] = seen
 	}

@@ -159,6 +159,40 @@ func TestWatchSecrets(t *testing.T) {
 	}
 }
 
+// TestWatchMissesNothing: a file that was not looked at before changes after the configuration was read, and
+// before that is in force, which takes as long as deliveries under way.
+func TestWatchMissesNothing(t *testing.T) {
+	dir := t.TempDir()
+	file, secret := filepath.Join(dir, "config.yaml"), filepath.Join(dir, "secret")
+	write(t, file, minimal)
+	write(t, secret, "whsec_MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=")
+	w := newWatchedFiles(t, file)
+	write(t, file, minimal[:len(minimal)-2]+", secret: '${file:"+secret+"}'}\n")
+	w.look()
+	if !w.look() {
+		t.Fatal("the configuration changed")
+	}
+	w.watch.reading(w.now)
+	conf, err := w.load()
+	if err != nil {
+		t.Fatal(err)
+	}
+	write(t, secret, "whsec_OTk5OTk5OTk5OTk5OTk5OTk5OTk5OTk5OTk5OTk5OTk=")
+	if err := os.Chtimes(secret, time.Time{}, w.now.Add(time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	w.watch.read(conf, nil)
+	if w.look(); !w.look() {
+		t.Error("the secret changed, and nothing was read")
+	}
+	if err := w.reload(); err != nil {
+		t.Fatal(err)
+	}
+	if w.look() || w.look() {
+		t.Error("the same change twice")
+	}
+}
+
 // TestWatchTriesAgain: what a rejected configuration lacks may come later, in a file that was not looked
 // at; nothing is said meanwhile.
 func TestWatchTriesAgain(t *testing.T) {

@@ -36,10 +36,10 @@ func (a *App) Run(ctx context.Context) error {
 	}
 
 	stopTelling()
+	stopReloads()
+	<-a.reloads.over // a reload that was under way has said READY=1
 	notify(daemon.SdNotifyStopping)
 	// The rest of the time is for closing: the whole stop keeps to drain_timeout.
-	stopReloads()
-	<-a.reloads.over
 	total := a.reloads.inForce.Load().DrainTimeout
 	deadline := time.Now().Add(total - min(total/10, 500*time.Millisecond))
 	a.log.Info().Stringer("drain_timeout", total).Msg("stopping")

@@ -80,7 +80,7 @@ func (a *App) newWorker(ctx context.Context, c config.Sink, s sink.Sink, memory 
 		Grouping: conf.Grouping, Silences: a.silences, Version: a.options.Version, Memory: memory,
 		Expand:    a.expand,
 		Logger:    a.log.With().Str("sink", c.Name).Logger(),
-		DeadBytes: deadRoom(conf),
+		DeadBytes: a.deadRoom(conf),
 		Dropped:   a.metrics.lost.WithLabelValues("dead_letters").Inc,
 	})
 	if err != nil {
@@ -89,8 +89,8 @@ func (a *App) newWorker(ctx context.Context, c config.Sink, s sink.Sink, memory 
 	return &worker{c.Name, c.Type, c, s, memory, w}, nil
 }
 
-// deadRoom is the room of a sink's dead letters. All sinks together take no more than a sixteenth of
-// the log's, which is there for reports.
-func deadRoom(conf *config.Config) int {
-	return int(min(32<<20, int64(conf.Store.MaxBytes)/16/int64(len(conf.Sinks))))
+// deadRoom is the room of the dead letters of each sink of conf. All sinks together take no more than a
+// sixteenth of the log's, which is there for reports, and has its room from the start on.
+func (a *App) deadRoom(conf *config.Config) int {
+	return int(min(32<<20, int64(a.config.Store.MaxBytes)/16/int64(len(conf.Sinks))))
 }

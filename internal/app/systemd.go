@@ -64,7 +64,7 @@ func (a *App) tellSystemd() (stop func()) {
 func (s *systemd) run(ctx context.Context) {
 	every := statusEvery
 	if s.watchdog > 0 {
-		every = min(every, s.watchdog/2)
+		every = min(every, s.watchdog/4) // s.alive takes up to half of the time by itself
 	}
 	tick := time.NewTicker(every)
 	defer tick.Stop()

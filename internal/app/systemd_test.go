@@ -115,6 +115,21 @@ func TestWatchdogWaitsForTheDisk(t *testing.T) {
 	}
 }
 
+// TestWatchdogWaitsForTheDiskInTime: the disk fails between two pings, and systemd gives little time.
+func TestWatchdogWaitsForTheDiskInTime(t *testing.T) {
+	for _, watchdog := range []time.Duration{2 * time.Second, 20 * time.Second, time.Hour} {
+		synctest.Test(t, func(t *testing.T) {
+			w := newWatched(func(at time.Duration) bool { return at > 2*watchdog+1 })
+			w.watchdog = watchdog
+			w.threads = fstest.MapFS{"72/stat": {Data: []byte("72 (a) D 1 71 71 0 -1\n")}}
+			w.during(t, 20*watchdog)
+			if got := w.widest(20 * watchdog); got > watchdog*9/10 {
+				t.Errorf("%v without a ping, systemd kills after %v", got, watchdog)
+			}
+		})
+	}
+}
+
 // TestPingNamesWhatIsSilent: a worker whose goroutine does not run is found, by its name.
 func TestPingNamesWhatIsSilent(t *testing.T) {
 	f := newFixture(t, "  hook: {type: falco_http, listen: 127.0.0.1:0}")

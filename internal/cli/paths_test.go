@@ -7,6 +7,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/filelessd/filelessd/internal/sinks"
 )
 
 // TestUnreadableIsNotMissing: the daemon must not run with its defaults because the configuration
@@ -19,6 +21,36 @@ func TestUnreadableIsNotMissing(t *testing.T) {
 	}
 	if missing(loop) || missing(dir) || !missing(filepath.Join(dir, "none")) {
 		t.Error("what is missing, and what is not, is mixed up")
+	}
+}
+
+// TestLoadAgain: a running daemon that lost its file keeps to what the file said.
+func TestLoadAgain(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "config.yaml")
+	text := []byte("sources:\n  hook: {type: falco_http}\nsinks:\n  out: {type: stdout}\n")
+	if err := os.WriteFile(file, text, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	p := &program{sinks: sinks.Builtin(), IO: IO{LookupEnv: os.LookupEnv}}
+	first, err := p.loadConfig(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	load := p.loadAgain("", first) // as if file was the one that is read if no other is named
+	if again, err := load(); err != nil || again.File() != file {
+		t.Errorf("read again: %v", err)
+	}
+	if err := os.Remove(file); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := load(); err == nil || !strings.Contains(err.Error(), file) {
+		t.Errorf("without its file: %v", err)
+	}
+	if err := syscall.Mkfifo(file, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := load(); err == nil || !strings.Contains(err.Error(), "not a regular file") {
+		t.Errorf("a pipe in its place: %v", err)
 	}
 }
 

@@ -1,6 +1,8 @@
 package cli
 
 import (
+	"cmp"
+	"fmt"
 	"io"
 	"os"
 	"os/signal"
@@ -44,7 +46,7 @@ func (c *runCommand) Run(p *program) error {
 	defer signal.Stop(hangup)
 	a, err := app.New(p.ctx, app.Options{
 		Config: conf, Version: Version(), Stdout: &lockedWriter{w: p.Stdout}, Log: log,
-		Load: func() (*config.Config, error) { return p.loadConfig(c.Config) }, Hangup: hangup,
+		Load: p.loadAgain(c.Config, conf), Hangup: hangup,
 		Sockets: listen.FromSystemd(),
 	})
 	if err != nil {
@@ -76,6 +78,24 @@ func (p *program) loadConfig(path string) (*config.Config, error) {
 		return nil, err
 	}
 	return config.Load(path, env)
+}
+
+// loadAgain returns what reads the configuration of a running daemon again; path is what loadConfig was
+// called with, and first what it returned. A daemon that has its configuration from a file never does
+// without: one that is away, if only for a moment, is no wish for sinks to go and reports to come to stdout.
+func (p *program) loadAgain(path string, first *config.Config) func() (*config.Config, error) {
+	path = cmp.Or(first.File(), path)
+	return func() (*config.Config, error) {
+		// `run -c <(...)` is good for one time. To open that pipe again is to wait for ever.
+		if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
+			return nil, fmt.Errorf("%s: not a regular file, so it can not be read again", path)
+		}
+		conf, err := p.loadConfig(path)
+		if err == nil {
+			path = conf.File()
+		}
+		return conf, err
+	}
 }
 
 func (p *program) configEnv() (config.Env, error) {

@@ -3,11 +3,12 @@ package config
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"maps"
-	"os"
 	"reflect"
 	"slices"
 	"strings"
+	"time"
 )
 
 // Reload is when a running daemon reads its configuration again by itself.
@@ -67,6 +68,14 @@ func (c *Config) Hash() string {
 	return c.origin.hash
 }
 
+// ReadAt is when c began to be read; zero if it was not, or if nobody said what time it was.
+func (c *Config) ReadAt() time.Time {
+	if c.origin == nil {
+		return time.Time{}
+	}
+	return c.origin.env.Now
+}
+
 // Files are those that c says something else with when they change: its own, those of ${file:...}, and
 // those that its sinks have read.
 func (c *Config) Files() []string {
@@ -86,44 +95,52 @@ func hashOf(text []byte) string {
 	return hex.EncodeToString(sum[:8])
 }
 
-// filesOf finds the files that keys named ..._file below v are about, with what they hold. One that can
-// not be read is for the sink to complain of, when it opens.
-func filesOf(v reflect.Value) map[string][sha256.Size]byte {
+// filesOf finds the files that keys named ..._file below v, which stands at p, are about, with what they
+// hold. One that is not there, or may not be read, is for the sink to complain of, when it opens. But one
+// that never ends would never let it.
+func (o *origin) filesOf(p path, v reflect.Value) map[string][sha256.Size]byte {
 	found := map[string][sha256.Size]byte{}
-	addFiles(found, v)
+	o.addFiles(found, p, v)
 	if len(found) == 0 {
 		return nil
 	}
 	return found
 }
 
-func addFiles(found map[string][sha256.Size]byte, v reflect.Value) {
+func (o *origin) addFiles(found map[string][sha256.Size]byte, p path, v reflect.Value) {
 	switch v.Kind() {
 	case reflect.Pointer, reflect.Interface:
 		if !v.IsNil() {
-			addFiles(found, v.Elem())
+			o.addFiles(found, p, v.Elem())
 		}
 	case reflect.Slice:
 		for i := range v.Len() {
-			addFiles(found, v.Index(i))
+			o.addFiles(found, p.index(i), v.Index(i))
 		}
 	case reflect.Map:
 		for i := v.MapRange(); i.Next(); {
-			addFiles(found, i.Value())
+			o.addFiles(found, p.with(i.Key().String()), i.Value())
 		}
 	case reflect.Struct:
 		if isScalar(v.Type()) {
 			return
 		}
 		for _, k := range Keys(v.Type()) {
-			field := v.FieldByIndex(k.Index)
+			p, field := p.with(k.Name), v.FieldByIndex(k.Index)
 			if strings.HasSuffix(k.Name, "_file") && field.Kind() == reflect.String && field.Len() > 0 {
-				text, _ := os.ReadFile(field.String())
-				found[field.String()] = sha256.Sum256(text)
+				o.addFile(found, p, field.String())
 				continue
 			}
-			addFiles(found, field)
+			o.addFiles(found, p, field)
 		}
 	default:
 	}
+}
+
+func (o *origin) addFile(found map[string][sha256.Size]byte, p path, name string) {
+	text, err := readRegular(name)
+	if errors.Is(err, errNotRegular) || errors.Is(err, errLarge) {
+		o.errorf(p, o.place(p), "%s", o.redact(p, name+": "+err.Error()))
+	}
+	found[name] = sha256.Sum256(text)
 }

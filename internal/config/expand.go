@@ -89,18 +89,28 @@ func readSecret(name string) (string, error) {
 	if !filepath.IsAbs(name) {
 		return "", errors.New("want an absolute path")
 	}
-	info, err := os.Stat(name)
-	if err != nil {
-		return "", cause(err)
-	}
-	if !info.Mode().IsRegular() {
-		return "", errors.New("not a regular file")
-	}
-	data, err := readFile(name)
+	data, err := readRegular(name)
 	if err != nil {
 		return "", cause(err)
 	}
 	return strings.TrimRight(string(data), "\r\n"), nil
+}
+
+var (
+	errNotRegular = errors.New("not a regular file")
+	errLarge      = errors.New("larger than 1 MiB")
+)
+
+// readRegular reads a file that is one, which opening a pipe would wait for, and a device never ends.
+func readRegular(name string) ([]byte, error) {
+	info, err := os.Stat(name)
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() {
+		return nil, errNotRegular
+	}
+	return readFile(name)
 }
 
 // readFile reads a file of at most maxSize bytes.
@@ -115,7 +125,7 @@ func readFile(name string) ([]byte, error) {
 		return nil, err
 	}
 	if len(data) > maxSize {
-		return nil, errors.New("larger than 1 MiB")
+		return nil, errLarge
 	}
 	return data, nil
 }

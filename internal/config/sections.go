@@ -152,7 +152,7 @@ func (o *origin) sinks(p path, n *node, c *Config) {
 			o.errorf(p, e.place(), "%s", o.redact(p, err.Error()))
 			return
 		}
-		s.Files = filesOf(reflect.ValueOf(s.Config))
+		s.Files = o.filesOf(p, reflect.ValueOf(s.Config))
 		c.Sinks[e.key] = s
 	})
 }

@@ -110,7 +110,8 @@ func (s *Server) handler() http.Handler {
 		mux.Handle("GET /statusz", s.guard(http.HandlerFunc(s.status)))
 	}
 	if s.trusted() && s.config.Reload {
-		mux.Handle("POST /-/reload", s.guard(http.HandlerFunc(s.reload)))
+		// A page from elsewhere can have a browser on this machine post, too.
+		mux.Handle("POST /-/reload", http.NewCrossOriginProtection().Handler(s.guard(http.HandlerFunc(s.reload))))
 	}
 	return mux
 }
@@ -156,7 +157,9 @@ func (s *Server) status(w http.ResponseWriter, r *http.Request) {
 }
 
 // reload answers as Prometheus and Alertmanager do: 200, or 500 with what is wrong with the configuration.
+// It takes as long as the deliveries that are under way.
 func (s *Server) reload(w http.ResponseWriter, r *http.Request) {
+	_ = http.NewResponseController(w).SetWriteDeadline(time.Time{}) // a recorder of a test has none
 	did, err := s.backend.Reload(r.Context())
 	if err != nil {
 		writeJSON(w, http.StatusInternalServerError, Refusal{"the configuration was rejected: " + err.Error()})

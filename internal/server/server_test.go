@@ -137,3 +137,63 @@ func TestLogOfNetHTTP(t *testing.T) {
 		t.Errorf("%q", text.String())
 	}
 }
+
+// TestReloadIsNoBusinessOfBrowsers: a page from elsewhere can have a browser post to this machine, without
+// the page's knowing the answer. Nobody but a person at the command line should have the program reload.
+func TestReloadIsNoBusinessOfBrowsers(t *testing.T) {
+	asked := 0
+	b := newBackend(&[]string{})
+	b.Reload = func(context.Context) (any, error) {
+		asked++
+		return "done", nil
+	}
+	s := &Server{config: Config{Listen: "127.0.0.1:2804", Reload: true}, backend: b}
+	for _, c := range []struct {
+		header, value string
+		want          int
+	}{
+		{"Origin", "http://evil.example", http.StatusForbidden},
+		{"Origin", "null", http.StatusForbidden},
+		{"Sec-Fetch-Site", "cross-site", http.StatusForbidden},
+		{"Sec-Fetch-Site", "same-site", http.StatusForbidden},
+		{"User-Agent", "curl/8", http.StatusOK},
+	} {
+		before := asked
+		r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "http://127.0.0.1:2804/-/reload", nil)
+		r.Header.Set(c.header, c.value)
+		w := httptest.NewRecorder()
+		s.handler().ServeHTTP(w, r)
+		if w.Code != c.want || (asked > before) != (c.want == http.StatusOK) {
+			t.Errorf("%s %s: %d, reloaded %t", c.header, c.value, w.Code, asked > before)
+		}
+	}
+}
+
+// TestReloadTakesItsTime: deliveries under way can take longer than any other answer may.
+func TestReloadTakesItsTime(t *testing.T) {
+	b := newBackend(&[]string{})
+	b.Reload = func(context.Context) (any, error) { return "done", nil }
+	s, err := Open(t.Context(), Config{Listen: "127.0.0.1:0", Reload: true}, b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.http.WriteTimeout = 1 // over before anything is written
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- s.Run(ctx) }()
+	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://"+s.Addr().String()+"/-/reload", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp, err := client.Do(r)
+	if err != nil {
+		t.Error(err)
+	} else {
+		resp.Body.Close()
+	}
+	cancel()
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+}

@@ -73,6 +73,9 @@ func openLines(c Config, env sink.Env, openAt func(path string) (appendFile, err
 	if err := l.open(); err != nil {
 		return nil, fmt.Errorf("path: %w", err)
 	}
+	// Until the first delivery the file can be another sink's still, which this one takes the place of: how it
+	// ends is seen when it is opened again.
+	l.drop()
 	go l.run()
 	return l, nil
 }

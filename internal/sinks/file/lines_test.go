@@ -314,3 +314,16 @@ func TestTemplateLines(t *testing.T) {
 		t.Errorf("%q, want %q", got, want)
 	}
 }
+
+// TestLinesLooksAgainBeforeItsFirst: between Open and the first delivery another sink can still write to the
+// file, which this one takes the place of.
+func TestLinesLooksAgainBeforeItsFirst(t *testing.T) {
+	path := tempPath(t)
+	l := openTestLines(t, &disk{}, path, Rotate{Keep: 1})
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_APPEND, 0)
+	must(t, err)
+	_, err = f.WriteString(`{"id":"cut sho`)
+	must(t, errors.Join(err, f.Close()))
+	must(t, l.Deliver(t.Context(), small("whole")))
+	wantIDs(t, path, "?", "whole")
+}
