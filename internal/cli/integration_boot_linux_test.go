@@ -137,6 +137,7 @@ func (b *booted) install() {
 func (b *booted) config(to *receiver) []byte {
 	return fmt.Appendf(nil, `
 grouping: {enabled: false}
+reload: {watch: false}
 sources:
   hook: {type: falco_http, listen: %s}
   falco: {type: falco_grpc, address: unix:///run/falco/falco.sock}
@@ -209,18 +210,6 @@ func (b *booted) restarts() {
 	close(next)
 	posters.Wait()
 	b.come(ids)
-}
-
-func (b *booted) reloads() {
-	if code, _ := b.root.Try("filelessd", "reload", "--help"); code != 0 {
-		b.Skip("this filelessd has no command reload")
-	}
-	before := b.root.Property("filelessd", "MainPID")
-	b.root.Run("systemctl", "reload", "filelessd.service")
-	if after := b.root.Property("filelessd", "MainPID"); after != before {
-		b.Errorf("process %s became %s", before, after)
-	}
-	b.reports()
 }
 
 // watchdog: a process that was stopped is killed, and comes back.
