@@ -1,12 +1,13 @@
-//go:build integration
+//go:build integration && linux
 
 package packaging
 
 import (
 	"errors"
+	"io"
 	"io/fs"
+	"net/http"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -23,17 +24,16 @@ const (
 	alert      = `{"hostname":"h","output_fields":{"evt.type":"execve","proc.exepath":"memfd:a"},"rule":"r","time":"2026-11-23T12:00:00Z"}`
 )
 
-// debian is a system with the package and the next version of it in /root.
-func debian(t *testing.T, path string) *testroot.Root {
+// debian puts the package and the next version of it into /root of a system.
+func debian(t *testing.T, r *testroot.Root, path string) *testroot.Root {
 	t.Helper()
-	r := testroot.New(t)
 	dpkg, work := testprogram.Find(t, "dpkg-deb", "dpkg"), filepath.Join(t.TempDir(), "next")
 	output(t, ".", dpkg, "--raw-extract", path, work)
 	control := filepath.Join(work, "DEBIAN/control")
 	edit(t, control, "Version: 1.2.3+", "Version: 1.2.4+")
 	edit(t, filepath.Join(work, configFile), "# It works as it stands", "# Of the next version. It works as it stands")
-	output(t, ".", dpkg, "--build", "--root-owner-group", "-Znone", work, filepath.Join(r.Dir, nextDeb))
-	output(t, ".", "cp", path, filepath.Join(r.Dir, "root/filelessd.deb"))
+	output(t, ".", dpkg, "--build", "--root-owner-group", "-Znone", work, r.Path(nextDeb))
+	output(t, ".", "cp", path, r.Path("/root/filelessd.deb"))
 	return r
 }
 
@@ -51,7 +51,7 @@ func edit(t *testing.T, path, old, text string) {
 func gone(t *testing.T, r *testroot.Root, paths ...string) {
 	t.Helper()
 	for _, path := range paths {
-		if _, err := os.Lstat(filepath.Join(r.Dir, path)); !errors.Is(err, fs.ErrNotExist) {
+		if _, err := os.Lstat(r.Path(path)); !errors.Is(err, fs.ErrNotExist) {
 			t.Errorf("%s is still there (%v)", path, err)
 		}
 	}
@@ -61,7 +61,7 @@ func gone(t *testing.T, r *testroot.Root, paths ...string) {
 func kept(t *testing.T, r *testroot.Root, paths ...string) {
 	t.Helper()
 	for _, path := range paths {
-		if _, err := os.Lstat(filepath.Join(r.Dir, path)); err != nil {
+		if _, err := os.Lstat(r.Path(path)); err != nil {
 			t.Error(err)
 		}
 	}
@@ -71,7 +71,7 @@ const wants = "/etc/systemd/system/multi-user.target.wants/filelessd.service"
 
 // installChroot: no systemd runs, as while an image is built. Everything has to work but to start.
 func installChroot(t *testing.T, path string) {
-	r := debian(t, path)
+	r := debian(t, testroot.New(t), path)
 	t.Log(r.Run("dpkg", "--install", "/root/filelessd.deb"))
 	if got := strings.TrimSpace(r.Run("stat", "-c", "%A %U:%G", "/etc/filelessd", configFile)); got != "drwxr-x--- root:filelessd\n-rw-r----- root:filelessd" {
 		t.Errorf("configuration: %s", got)
@@ -80,15 +80,15 @@ func installChroot(t *testing.T, path string) {
 	r.Run("runuser", "-u", "filelessd", "--", "filelessd", "check", "-c", configFile)
 	// A sink opens by itself, so this shows the program at work without the ports of this machine.
 	r.Run("filelessd", "test-sink", "archive", "-c", configFile)
-	if lines := read(t, filepath.Join(r.Dir, reports)); strings.Count(lines, "\n") != 1 || !strings.Contains(lines, `"kind":"test"`) {
+	if lines := read(t, r.Path(reports)); strings.Count(lines, "\n") != 1 || !strings.Contains(lines, `"kind":"test"`) {
 		t.Errorf("reports: %q", lines)
 	}
 
 	const mine = "listen: 127.0.0.1:2904 # the administrator's"
-	edit(t, filepath.Join(r.Dir, configFile), "listen: 127.0.0.1:2804", mine)
+	edit(t, r.Path(configFile), "listen: 127.0.0.1:2804", mine)
 	r.Run("systemctl", "disable", "filelessd.service")
 	r.Run("dpkg", "--install", "--force-confold", nextDeb)
-	if config := read(t, filepath.Join(r.Dir, configFile)); !strings.Contains(config, mine) {
+	if config := read(t, r.Path(configFile)); !strings.Contains(config, mine) {
 		t.Error("the upgrade replaced a changed configuration")
 	}
 	gone(t, r, wants) // what the administrator switched off stays off
@@ -109,15 +109,13 @@ func installChroot(t *testing.T, path string) {
 
 // installBooted: as on a server. It says how long it takes from dpkg -i to a report that was delivered.
 func installBooted(t *testing.T, path string) {
-	curl := testprogram.Find(t, "curl", "curl")
-	r := debian(t, path)
-	r.Boot()
+	r := debian(t, testroot.Boot(t), path)
 	begin := time.Now()
 	r.Run("dpkg", "--install", "/root/filelessd.deb")
 	installed := time.Since(begin)
 	r.Run("runuser", "-u", "filelessd", "--", "filelessd", "test-sink", "archive", "-c", configFile)
 	tested := time.Since(begin)
-	post(t, r, curl, alert)
+	post(t, r, alert)
 	waitForReports(t, r, 2)
 	t.Logf("dpkg -i: %.1f s; to the first delivered test report: %.1f s; to the report of a posted alert: %.1f s",
 		installed.Seconds(), tested.Seconds(), time.Since(begin).Seconds())
@@ -128,16 +126,16 @@ func installBooted(t *testing.T, path string) {
 	r.Run("runuser", "-u", "filelessd", "--", "filelessd", "status", "-c", configFile)
 
 	// An upgrade restarts the service; an alert that comes meanwhile is not lost.
-	before := r.Run("systemctl", "show", "--property=MainPID", "filelessd.service")
+	before := r.Property("filelessd.service", "MainPID")
 	r.Run("dpkg", "--install", nextDeb)
-	post(t, r, curl, strings.Replace(alert, "memfd:a", "memfd:b", 1))
+	post(t, r, strings.Replace(alert, "memfd:a", "memfd:b", 1))
 	waitForReports(t, r, 3)
-	if after := r.Run("systemctl", "show", "--property=MainPID", "filelessd.service"); after == before {
+	if after := r.Property("filelessd.service", "MainPID"); after == before {
 		t.Error("the upgrade did not restart the service")
 	}
 
 	r.Run("dpkg", "--remove", "filelessd")
-	if out, err := r.Command(t.Context(), "systemctl", "is-active", "filelessd.service", "filelessd.socket").CombinedOutput(); err == nil {
+	if code, out := r.Try("systemctl", "is-active", "filelessd.service", "filelessd.socket"); code == 0 {
 		t.Errorf("it still runs:\n%s", out)
 	}
 	kept(t, r, reports, "/var/lib/filelessd/filelessd.db")
@@ -146,12 +144,16 @@ func installBooted(t *testing.T, path string) {
 }
 
 // post posts an alert as Falco does: once.
-func post(t *testing.T, r *testroot.Root, curl, alert string) {
+func post(t *testing.T, r *testroot.Root, alert string) {
 	t.Helper()
-	out, err := r.Outside(t.Context(), curl, "--silent", "--show-error", "--fail-with-body", "--max-time", "60",
-		"--header", "Content-Type: application/json", "--data", alert, "http://127.0.0.1:2801/").CombinedOutput()
+	client := http.Client{Transport: r.Transport(), Timeout: time.Minute}
+	resp, err := client.Post("http://127.0.0.1:2801/", "application/json", strings.NewReader(alert))
 	if err != nil {
-		t.Fatalf("post: %v\n%s\n%s", err, out, journal(t, r))
+		t.Fatalf("post: %v\n%s", err, journal(r))
+	}
+	defer resp.Body.Close()
+	if body, err := io.ReadAll(resp.Body); err != nil || resp.StatusCode != http.StatusOK {
+		t.Fatalf("post: %s (%v) %s\n%s", resp.Status, err, body, journal(r))
 	}
 }
 
@@ -161,21 +163,16 @@ func waitForReports(t *testing.T, r *testroot.Root, n int) {
 	tick := time.NewTicker(10 * time.Millisecond)
 	defer tick.Stop()
 	timeout := time.After(time.Minute)
-	for strings.Count(read(t, filepath.Join(r.Dir, reports)), "\n") < n {
+	for strings.Count(read(t, r.Path(reports)), "\n") < n {
 		select {
 		case <-tick.C:
 		case <-timeout:
-			t.Fatalf("no %d reports:\n%s", n, journal(t, r))
+			t.Fatalf("no %d reports:\n%s", n, journal(r))
 		}
 	}
 }
 
-func journal(t *testing.T, r *testroot.Root) string {
-	t.Helper()
-	cmd := r.Command(t.Context(), "journalctl", "--no-pager", "-u", "filelessd.service", "-u", "filelessd.socket")
-	out, err := cmd.CombinedOutput()
-	if exit := new(exec.ExitError); err != nil && !errors.As(err, &exit) {
-		t.Error(err)
-	}
-	return string(out)
+func journal(r *testroot.Root) string {
+	_, out := r.Try("journalctl", "--no-pager", "-u", "filelessd.service", "-u", "filelessd.socket")
+	return out
 }

@@ -1,4 +1,4 @@
-//go:build integration
+//go:build integration && linux
 
 // Package packaging tests what `make dist` makes, with the programs that read and install it.
 package packaging

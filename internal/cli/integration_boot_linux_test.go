@@ -12,13 +12,16 @@ import (
 	"strings"
 	"sync"
 	"testing"
+
+	"github.com/filelessd/filelessd/internal/testroot"
 )
 
 const bootHook = "127.0.0.1:2801" // of filelessd.socket
 
 // booted is a machine on which filelessd was installed as the page in examples/systemd says.
 type booted struct {
-	*machine
+	*testing.T
+	root     *testroot.Root
 	receiver *receiver
 	lines    [][]byte // alerts that were not sent yet
 	ids      []string
@@ -31,17 +34,24 @@ func (b *booted) take(n int) (lines [][]byte, ids []string) {
 	return lines, ids
 }
 
+// newReceiver is one in the system, which wants reports signed with the secret of the SOC.
+func (b *booted) newReceiver() *receiver {
+	r := newReceiverOn(b, b.root.Listen())
+	r.secret = "whsec_c2VjcmV0IG9mIHRoZSBTT0M="
+	return r
+}
+
 // come waits for the reports.
 func (b *booted) come(ids []string) {
 	b.Helper()
-	waitFor(b.machine, "the reports", func() bool { return len(b.receiver.missing(ids)) == 0 })
+	waitFor(b, "the reports", func() bool { return len(b.receiver.missing(ids)) == 0 })
 }
 
 // reports posts an alert and waits for its report.
 func (b *booted) reports() {
 	b.Helper()
 	lines, ids := b.take(1)
-	if err := postOnce(b, b.transport(), bootHook, lines[0]); err != nil {
+	if err := postOnce(b, b.root.Transport(), bootHook, lines[0]); err != nil {
 		b.Fatal(err)
 	}
 	b.come(ids)
@@ -49,27 +59,26 @@ func (b *booted) reports() {
 
 // with is the same for a subtest.
 func (b *booted) with(t *testing.T, test func(b *booted)) {
-	outer := b.T
-	b.T = t
-	defer func() { b.T = outer }()
+	outer, root := b.T, b.root
+	b.T, b.root = t, root.For(t)
+	defer func() { b.T, b.root = outer, root }()
 	test(b)
 }
 
 // TestIntegrationSystemdBoot runs the unit under a systemd that was booted for it.
 func TestIntegrationSystemdBoot(t *testing.T) {
-	b := &booted{machine: boot(t)}
-	b.receiver = newReceiverOn(t, b.listen())
-	b.receiver.secret = "whsec_c2VjcmV0IG9mIHRoZSBTT0M="
+	b := &booted{T: t, root: testroot.Boot(t)}
+	b.receiver = b.newReceiver()
 	b.lines, b.ids = alerts(t, 1000)
 	t.Cleanup(func() {
 		if t.Failed() {
-			_, out := b.try("journalctl", "--no-pager", "--unit=filelessd*", "--unit=falco*")
+			_, out := b.root.Try("journalctl", "--no-pager", "--unit=filelessd*", "--unit=falco*")
 			t.Logf("%s", out[max(0, len(out)-20000):])
 		}
 	})
 	b.install()
-	b.run("systemctl", "enable", "filelessd.service")
-	b.run("systemctl", "start", "filelessd.socket", "filelessd.service")
+	b.root.Run("systemctl", "enable", "filelessd.service")
+	b.root.Run("systemctl", "start", "filelessd.socket", "filelessd.service")
 	for _, test := range []struct {
 		name string
 		run  func(*booted)
@@ -103,7 +112,7 @@ func (b *booted) install() {
 		if err != nil {
 			b.Fatal(err)
 		}
-		b.put(to, mode, data)
+		b.root.Put(to, mode, data)
 	}
 	copyFile(program, "/usr/bin/filelessd", 0o755)
 	for from, to := range map[string]string{
@@ -115,8 +124,20 @@ func (b *booted) install() {
 	} {
 		copyFile("../../examples/systemd/"+from, to, 0o644)
 	}
-	b.put("/etc/filelessd/config.yaml", 0o600, fmt.Appendf(nil, `
+	b.root.Put("/etc/filelessd/config.yaml", 0o600, b.config(b.receiver))
+	b.root.Put("/etc/filelessd/credentials/soc-secret", 0o600, []byte(b.receiver.secret+"\n"))
+	b.root.Put("/etc/systemd/system/filelessd.service.d/credentials.conf", 0o644,
+		[]byte("[Service]\nLoadCredential=soc-secret:/etc/filelessd/credentials/soc-secret\n"))
+	b.root.Run("systemd-sysusers")
+	b.root.Run("systemd-tmpfiles", "--create", "filelessd.conf")
+	b.root.Run("systemctl", "daemon-reload")
+}
+
+// config delivers to that receiver.
+func (b *booted) config(to *receiver) []byte {
+	return fmt.Appendf(nil, `
 grouping: {enabled: false}
+reload: {watch: false}
 sources:
   hook: {type: falco_http, listen: %s}
   falco: {type: falco_grpc, address: unix:///run/falco/falco.sock}
@@ -128,21 +149,15 @@ sinks:
     secret: ${file:/run/credentials/filelessd.service/soc-secret}
     retry: {initial: 50ms, max: 500ms, give_up: 72h}
   archive: {type: file, path: /var/log/filelessd/reports.jsonl}
-`, bootHook, b.receiver.URL))
-	b.put("/etc/filelessd/credentials/soc-secret", 0o600, []byte(b.receiver.secret+"\n"))
-	b.put("/etc/systemd/system/filelessd.service.d/credentials.conf", 0o644,
-		[]byte("[Service]\nLoadCredential=soc-secret:/etc/filelessd/credentials/soc-secret\n"))
-	b.run("systemd-sysusers")
-	b.run("systemd-tmpfiles", "--create", "filelessd.conf")
-	b.run("systemctl", "daemon-reload")
+`, bootHook, to.URL)
 }
 
 func (b *booted) exposure() {
-	b.wantExposure(b.run("systemd-analyze", "security", "--no-pager", "filelessd.service"))
-	if user := b.run("stat", "--format=%U", "/proc/"+b.is("filelessd", "MainPID")); user != "filelessd\n" {
+	b.wantExposure(b.root.Run("systemd-analyze", "security", "--no-pager", "filelessd.service"))
+	if user := b.root.Run("stat", "--format=%U", "/proc/"+b.root.Property("filelessd", "MainPID")); user != "filelessd\n" {
 		b.Errorf("runs as %q", user)
 	}
-	if status := b.is("filelessd", "StatusText"); !strings.HasPrefix(status, "3 sources, 2 sinks, 0 reports to deliver") {
+	if status := b.root.Property("filelessd", "StatusText"); !strings.HasPrefix(status, "3 sources, 2 sinks, 0 reports to deliver") {
 		b.Errorf("status %q", status)
 	}
 }
@@ -159,7 +174,7 @@ func (b *booted) wantExposure(out string) {
 
 // checks: that systemd listens is no reason for `check --connect` to fail.
 func (b *booted) checks() {
-	code, out := b.try("filelessd", "check", "--connect")
+	code, out := b.root.Try("filelessd", "check", "--connect")
 	if !strings.Contains(out, "source hook: systemd listens on "+bootHook) {
 		b.Errorf("exit status %d: %s", code, out)
 	}
@@ -167,7 +182,7 @@ func (b *booted) checks() {
 
 // startsByPost: a post to a socket whose daemon does not run starts it, and is answered.
 func (b *booted) startsByPost() {
-	b.run("systemctl", "stop", "filelessd.service")
+	b.root.Run("systemctl", "stop", "filelessd.service")
 	b.reports()
 }
 
@@ -178,7 +193,7 @@ func (b *booted) restarts() {
 	for range 4 {
 		posters.Go(func() {
 			for line := range next {
-				if err := postOnce(b, b.transport(), bootHook, line); err != nil {
+				if err := postOnce(b, b.root.Transport(), bootHook, line); err != nil {
 					b.Errorf("a post: %v", err)
 				}
 			}
@@ -187,9 +202,9 @@ func (b *booted) restarts() {
 	for i, line := range lines {
 		next <- line
 		if i == 150 || i == 300 || i == 450 {
-			before := b.is("filelessd", "MainPID")
-			posters.Go(func() { b.run("systemctl", "restart", "filelessd.service") })
-			waitFor(b, "another process", func() bool { now := b.is("filelessd", "MainPID"); return now != before && now != "0" })
+			before := b.root.Property("filelessd", "MainPID")
+			posters.Go(func() { b.root.Run("systemctl", "restart", "filelessd.service") })
+			waitFor(b, "another process", func() bool { now := b.root.Property("filelessd", "MainPID"); return now != before && now != "0" })
 		}
 	}
 	close(next)
@@ -197,49 +212,37 @@ func (b *booted) restarts() {
 	b.come(ids)
 }
 
-func (b *booted) reloads() {
-	if code, _ := b.try("filelessd", "reload", "--help"); code != 0 {
-		b.Skip("this filelessd has no command reload")
-	}
-	before := b.is("filelessd", "MainPID")
-	b.run("systemctl", "reload", "filelessd.service")
-	if after := b.is("filelessd", "MainPID"); after != before {
-		b.Errorf("process %s became %s", before, after)
-	}
-	b.reports()
-}
-
 // watchdog: a process that was stopped is killed, and comes back.
 func (b *booted) watchdog() {
 	const dropIn = "/etc/systemd/system/filelessd.service.d/watchdog.conf"
-	b.put(dropIn, 0o644, []byte("[Service]\nWatchdogSec=4s\n"))
-	b.run("systemctl", "daemon-reload")
-	b.run("systemctl", "restart", "filelessd.service")
-	before := b.is("filelessd", "MainPID")
-	b.run("sh", "-c", "kill -STOP "+before)
+	b.root.Put(dropIn, 0o644, []byte("[Service]\nWatchdogSec=4s\n"))
+	b.root.Run("systemctl", "daemon-reload")
+	b.root.Run("systemctl", "restart", "filelessd.service")
+	before := b.root.Property("filelessd", "MainPID")
+	b.root.Run("sh", "-c", "kill -STOP "+before)
 	waitFor(b, "another process", func() bool {
-		now := b.is("filelessd", "MainPID")
-		return now != before && now != "0" && b.is("filelessd", "ActiveState") == "active"
+		now := b.root.Property("filelessd", "MainPID")
+		return now != before && now != "0" && b.root.Property("filelessd", "ActiveState") == "active"
 	})
-	if log := b.run("journalctl", "--no-pager", "--unit=filelessd"); !strings.Contains(log, "Watchdog timeout") {
+	if log := b.root.Run("journalctl", "--no-pager", "--unit=filelessd"); !strings.Contains(log, "Watchdog timeout") {
 		b.Error("it was not the watchdog")
 	}
 	b.reports()
-	b.run("rm", dropIn)
-	b.run("systemctl", "daemon-reload")
-	b.run("systemctl", "restart", "filelessd.service")
+	b.root.Run("rm", dropIn)
+	b.root.Run("systemctl", "daemon-reload")
+	b.root.Run("systemctl", "restart", "filelessd.service")
 }
 
 // readsFile: the file that Falco writes with its umask of 0077 is for filelessd too, and for nobody else.
 func (b *booted) readsFile() {
 	for _, name := range []string{"events.json.1", "events.json"} { // a new file has the ACL too
 		lines, ids := b.take(3)
-		b.run("sh", "-c", "cd /var/log/falco; test ! -e events.json || mv events.json "+name+".old")
-		if code, out := b.feed(string(bytes.Join(lines, []byte("\n")))+"\n", "sh", "-c", "umask 0077; cat > /var/log/falco/events.json"); code != 0 {
+		b.root.Run("sh", "-c", "cd /var/log/falco; test ! -e events.json || mv events.json "+name+".old")
+		if code, out := b.root.Feed(string(bytes.Join(lines, []byte("\n")))+"\n", "sh", "-c", "umask 0077; cat > /var/log/falco/events.json"); code != 0 {
 			b.Fatal(out)
 		}
 		b.come(ids)
-		if code, out := b.try("setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups", "cat", "/var/log/falco/events.json"); code == 0 {
+		if code, out := b.root.Try("setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups", "cat", "/var/log/falco/events.json"); code == 0 {
 			b.Errorf("everybody can read it: %.50s", out)
 		}
 	}

@@ -13,8 +13,8 @@ import (
 func (b *booted) falco(n int) (ids []string) {
 	b.Helper()
 	lines, ids := b.take(n)
-	b.put("/etc/falco/alerts.jsonl", 0o644, append(bytes.Join(lines, []byte("\n")), '\n'))
-	b.put("/usr/lib/systemd/system/falco-modern-bpf.service", 0o644, []byte(`[Service]
+	b.root.Put("/etc/falco/alerts.jsonl", 0o644, append(bytes.Join(lines, []byte("\n")), '\n'))
+	b.root.Put("/usr/lib/systemd/system/falco-modern-bpf.service", 0o644, []byte(`[Service]
 Type=simple
 User=root
 ExecStart=/usr/bin/filelessd simulate --socket /run/falco/falco.sock --events /etc/falco/alerts.jsonl
@@ -23,28 +23,28 @@ ProtectSystem=full
 PrivateTmp=true
 NoNewPrivileges=yes
 `))
-	b.run("systemctl", "daemon-reload")
-	b.run("systemctl", "restart", "falco-modern-bpf.service")
+	b.root.Run("systemctl", "daemon-reload")
+	b.root.Run("systemctl", "restart", "falco-modern-bpf.service")
 	return ids
 }
 
 // socket returns mode, owner and group of Falco's socket.
 func (b *booted) socket() string {
 	b.Helper()
-	return strings.TrimSpace(b.run("stat", "--format=%A %U %G", "/run/falco/falco.sock"))
+	return strings.TrimSpace(b.root.Run("stat", "--format=%A %U %G", "/run/falco/falco.sock"))
 }
 
 // talks: reports come from Falco over gRPC, also after its restart, and filelessd is the same process.
 func (b *booted) talks(socket string) {
 	b.Helper()
-	process := b.is("filelessd", "MainPID")
+	process := b.root.Property("filelessd", "MainPID")
 	for range 2 {
 		b.come(b.falco(5))
 		if got := b.socket(); got != socket {
 			b.Errorf("the socket is %s, want %s", got, socket)
 		}
 	}
-	if now := b.is("filelessd", "MainPID"); now != process || now == "0" {
+	if now := b.root.Property("filelessd", "MainPID"); now != process || now == "0" {
 		b.Errorf("the restart of Falco made process %s of %s", now, process)
 	}
 }
@@ -52,7 +52,7 @@ func (b *booted) talks(socket string) {
 // asGroup: filelessd is a plain user, and its group may connect.
 func (b *booted) asGroup() {
 	b.talks("srwxrwx--- root filelessd")
-	code, out := b.try("setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups", "ls", "/run/falco")
+	code, out := b.root.Try("setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups", "ls", "/run/falco")
 	if code == 0 {
 		b.Errorf("everybody gets to the socket: %s", out)
 	}
@@ -64,20 +64,20 @@ func (b *booted) asRoot() {
 	if err != nil {
 		b.Fatal(err)
 	}
-	b.put("/etc/systemd/system/filelessd.service.d/root.conf", 0o644, dropIn)
-	b.run("rm", "/usr/lib/systemd/system/falco-.service.d/filelessd.conf")
-	b.run("systemctl", "daemon-reload")
-	b.run("systemctl", "restart", "filelessd.service")
+	b.root.Put("/etc/systemd/system/filelessd.service.d/root.conf", 0o644, dropIn)
+	b.root.Run("rm", "/usr/lib/systemd/system/falco-.service.d/filelessd.conf")
+	b.root.Run("systemctl", "daemon-reload")
+	b.root.Run("systemctl", "restart", "filelessd.service")
 	b.talks("srwx------ root filelessd")
 	b.reports()
-	b.wantExposure(b.run("systemd-analyze", "security", "--no-pager", "filelessd.service"))
+	b.wantExposure(b.root.Run("systemd-analyze", "security", "--no-pager", "filelessd.service"))
 
-	process := "/proc/" + b.is("filelessd", "MainPID")
-	if status := b.run("cat", process+"/status"); !strings.Contains(status, "\nUid:\t0\t") || !strings.Contains(status, "\nCapEff:\t0000000000000000\n") ||
+	process := "/proc/" + b.root.Property("filelessd", "MainPID")
+	if status := b.root.Run("cat", process+"/status"); !strings.Contains(status, "\nUid:\t0\t") || !strings.Contains(status, "\nCapEff:\t0000000000000000\n") ||
 		!strings.Contains(status, "\nCapBnd:\t0000000000000000\n") {
 		b.Errorf("root without capabilities it is not:\n%s", status)
 	}
-	seen := strings.Fields(b.run("ls", process+"/root/run", process+"/root/run/systemd"))
+	seen := strings.Fields(b.root.Run("ls", process+"/root/run", process+"/root/run/systemd"))
 	for _, door := range []string{"private", "dbus", "systemd-notify"} {
 		if slices.Contains(seen, door) {
 			b.Errorf("sees %s in %q", door, seen)
