@@ -21,7 +21,7 @@ func (a *App) Run(ctx context.Context) error {
 	workerCtx, cutDelivery := context.WithCancel(context.Background())
 	drain := make(chan struct{})
 	reloadCtx, stopReloads := context.WithCancel(ctx)
-	delivery := a.runWorkers(workerCtx, drain, reloadCtx)
+	delivery := a.runWorkers(workerCtx, reloadCtx, drain)
 	sourceCtx, stopSources := context.WithCancel(context.Background())
 	intake := a.runSources(sourceCtx, failed)
 	a.log.Info().Str("version", a.options.Version).Int("sources", len(a.sources)).Int("sinks", len(a.workers.all())).Msg("ready")
@@ -131,7 +131,7 @@ func (a *App) runSources(ctx context.Context, failed chan<- error) <-chan struct
 }
 
 // runWorkers runs delivery, and the reloads that can change it, until reloadCtx ends.
-func (a *App) runWorkers(ctx context.Context, drain <-chan struct{}, reloadCtx context.Context) <-chan struct{} {
+func (a *App) runWorkers(ctx, reloadCtx context.Context, drain <-chan struct{}) <-chan struct{} {
 	return group(func(run func(func())) {
 		deliver := func(w *worker) {
 			run(func() {
