@@ -51,6 +51,7 @@ type reloads struct {
 	asked   chan reloadRequest
 	over    chan struct{} // closed when there are no more
 	inForce atomic.Pointer[config.Config]
+	read    *config.Config // the last time, by the goroutine of the reloads; nil if it could not be
 
 	mu   sync.Mutex
 	last ConfigurationStatus
@@ -187,7 +188,7 @@ func (a *App) runReloads(ctx context.Context, start func(func()), deliver func(*
 		if answer != nil {
 			answer <- reloadAnswer{did, err}
 		}
-		if !orEnd(ctx, func() { watch.read(a.reloads.inForce.Load(), err) }) {
+		if !orEnd(ctx, func() { watch.read(a.reloads.inForce.Load(), a.reloads.read) }) {
 			return
 		}
 	}
@@ -219,6 +220,7 @@ func (a *App) tryReload(ctx context.Context, start func(func()), deliver func(*w
 	if a.options.Load == nil {
 		return Reloaded{}, server.Wrongf("this daemon was started without a configuration that could be read again")
 	}
+	a.reloads.read = nil
 	var next *config.Config
 	var err error
 	if !orEnd(ctx, func() { next, err = a.options.Load() }) {
@@ -227,6 +229,7 @@ func (a *App) tryReload(ctx context.Context, start func(func()), deliver func(*w
 	if err != nil {
 		return Reloaded{}, server.Wrong(err)
 	}
+	a.reloads.read = next
 	for _, w := range next.Warnings {
 		a.log.Warn().Msg(w)
 	}

@@ -13,8 +13,8 @@ const (
 	// unlike a watch by inotify it also sees what a symbolic link leads to now, which is how Kubernetes
 	// changes a mounted ConfigMap, and what another machine writes to a network disk.
 	lookEvery = 2 * time.Second
-	// againEvery is how often a configuration that was rejected is tried once more, without a word as long
-	// as it stays so: what it lacks can be a file that nobody looks at yet.
+	// againEvery is how often a configuration that could not be read is tried once more, without a word as
+	// long as it stays so: what it lacks can be a file that nobody looks at yet.
 	againEvery = 30 * time.Second
 )
 
@@ -24,7 +24,7 @@ type fileWatch struct {
 	config *config.Config // in force
 	known  looks          // when the configuration was read last
 	before looks          // the last time
-	failed bool           // the configuration that was read last
+	failed bool           // to read the configuration, the last time
 	again  time.Time
 }
 
@@ -40,7 +40,7 @@ type look struct {
 
 func (a *App) newFileWatch(now time.Time) *fileWatch {
 	w := &fileWatch{app: a, again: now.Add(againEvery)}
-	w.read(a.config, nil)
+	w.read(a.config, a.config)
 	return w
 }
 
@@ -95,19 +95,19 @@ func (w *fileWatch) reading(now time.Time) {
 	w.again = now.Add(againEvery)
 }
 
-// read takes note of the configuration in force, and of an error of the one that was read.
-func (w *fileWatch) read(inForce *config.Config, err error) {
-	w.failed = err != nil
-	if w.config == inForce {
+// read takes note of the configuration in force, and of the one that was read, nil if it could not be: what
+// that one lacks may come to the files that it names.
+func (w *fileWatch) read(inForce, last *config.Config) {
+	w.config, w.failed = inForce, last == nil
+	if last == nil {
 		return
 	}
-	w.config = inForce
 	files := looks{}
-	for _, name := range inForce.Files() {
+	for _, name := range append(inForce.Files(), last.Files()...) {
 		seen, known := w.known[name]
 		if !known {
 			seen = lookAt(name)
-			if seen.changed.After(inForce.ReadAt()) { // so what was read may be what it was before
+			if seen.changed.After(last.ReadAt()) { // so what was read may be what it was before
 				seen = look{}
 			}
 		}

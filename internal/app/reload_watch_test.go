@@ -55,10 +55,11 @@ func (w *watchedFiles) reload() error {
 	w.watch.reading(w.now)
 	conf, err := w.load()
 	if err != nil {
-		conf = w.watch.config
+		w.watch.read(w.watch.config, nil)
+		return err
 	}
-	w.watch.read(conf, err)
-	return err
+	w.watch.read(conf, conf)
+	return nil
 }
 
 func write(t *testing.T, file, text string) {
@@ -187,7 +188,7 @@ func TestWatchMissesNothing(t *testing.T) {
 	if err := os.Chtimes(secret, time.Time{}, w.now.Add(time.Second)); err != nil {
 		t.Fatal(err)
 	}
-	w.watch.read(conf, nil)
+	w.watch.read(conf, conf)
 	if w.look(); !w.look() {
 		t.Error("the secret changed, and nothing was read")
 	}
@@ -239,5 +240,35 @@ func TestWatchOff(t *testing.T) {
 	write(t, file, "reload: {watch: false}\n# changed\n"+minimal)
 	if w.twice() {
 		t.Error("read although it is not to be watchedFiles")
+	}
+}
+
+// TestWatchWhatARejectedOneNames: a configuration whose sink does not open is read again when the file comes
+// that the sink lacks, and not before.
+func TestWatchWhatARejectedOneNames(t *testing.T) {
+	dir := t.TempDir()
+	file, ca := filepath.Join(dir, "config.yaml"), filepath.Join(dir, "ca.pem")
+	write(t, file, minimal)
+	w := newWatchedFiles(t, file)
+	write(t, file, minimal[:len(minimal)-2]+", tls: {ca_file: "+ca+"}}\n")
+	w.look()
+	if !w.look() {
+		t.Fatal("the configuration changed")
+	}
+	w.watch.reading(w.now)
+	rejected, err := w.load()
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.watch.read(w.watch.config, rejected)
+	for range 3 * againEvery / lookEvery {
+		if w.look() {
+			t.Fatal("told again of the same mistake")
+		}
+	}
+	write(t, ca, "a certificate")
+	w.look()
+	if !w.look() {
+		t.Error("what it lacked is there, and nothing happens")
 	}
 }
