@@ -79,26 +79,45 @@ func newFixtureIn(t *testing.T, dataDir, sources string) *fixture {
 	t.Cleanup(web.Close)
 	text := fmt.Sprintf("data_dir: %s\nhttp: {listen: ''}\ngrouping: {enabled: false}\nsources:\n%s\nsinks:\n  soc: {type: webhook, url: %s}\n", dataDir, sources, web.URL)
 	f.app = newApp(t, text, zerolog.New(f.logs))
-	ctx, cancel := context.WithCancel(t.Context())
+	f.run()
+	return f
+}
+
+// run runs the daemon until the test ends, or f.stop is called.
+func (f *fixture) run() {
+	ctx, cancel := context.WithCancel(f.t.Context())
 	ended := make(chan error, 1)
 	go func() { ended <- f.app.Run(ctx) }()
 	f.stop = sync.OnceValue(func() error {
 		cancel()
 		return <-ended
 	})
-	t.Cleanup(func() {
+	f.t.Cleanup(func() {
 		if err := f.stop(); err != nil {
-			t.Error(err)
+			f.t.Error(err)
 		}
-		if t.Failed() {
-			t.Log(f.logs.String())
+		if f.t.Failed() {
+			f.t.Log(f.logs.String())
 		}
 	})
-	return f
 }
 
 // newApp builds a daemon from the text of a configuration.
 func newApp(t *testing.T, text string, log zerolog.Logger) *App {
+	t.Helper()
+	conf, err := config.Parse("test.yaml", []byte(text), testEnv(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	a, err := New(t.Context(), Options{Config: conf, Version: "test", Stdout: io.Discard, Log: log})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return a
+}
+
+// testEnv is what configurations of tests are read with.
+func testEnv(t *testing.T) config.Env {
 	t.Helper()
 	base, err := knowledge.Load()
 	if err != nil {
@@ -108,15 +127,7 @@ func newApp(t *testing.T, text string, log zerolog.Logger) *App {
 	for _, tech := range base.Techniques {
 		env.Techniques = append(env.Techniques, string(tech.ID))
 	}
-	conf, err := config.Parse("test.yaml", []byte(text), env)
-	if err != nil {
-		t.Fatal(err)
-	}
-	a, err := New(t.Context(), Options{Config: conf, Version: "test", Stdout: io.Discard, Log: log})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return a
+	return env
 }
 
 func (f *fixture) receive(w http.ResponseWriter, req *http.Request) {

@@ -2,7 +2,6 @@ package app
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -20,8 +19,6 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/filelessd/filelessd/internal/config"
-	"github.com/filelessd/filelessd/internal/knowledge"
-	"github.com/filelessd/filelessd/internal/sinks"
 	"github.com/filelessd/filelessd/pkg/report"
 )
 
@@ -82,14 +79,7 @@ func newReloadable(t *testing.T, sections string) *reloadable {
 	head := fmt.Sprintf("data_dir: %s\nhttp: {listen: ''}\ngrouping: {enabled: false}\nsources:\n  hook: {type: falco_http, listen: '127.0.0.1:0'}\n", filepath.Join(dir, "data"))
 	r.environ = map[string]string{"HEAD": head}
 	r.write(sections)
-	base, err := knowledge.Load()
-	if err != nil {
-		t.Fatal(err)
-	}
-	env := config.Env{Sinks: sinks.Builtin(), Now: time.Now()}
-	for _, tech := range base.Techniques {
-		env.Techniques = append(env.Techniques, string(tech.ID))
-	}
+	env := testEnv(t)
 	load := func() (*config.Config, error) { return config.Load(r.file, env) }
 	conf, err := load()
 	if err != nil {
@@ -101,21 +91,7 @@ func newReloadable(t *testing.T, sections string) *reloadable {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithCancel(t.Context())
-	ended := make(chan error, 1)
-	go func() { ended <- r.app.Run(ctx) }()
-	r.stop = sync.OnceValue(func() error {
-		cancel()
-		return <-ended
-	})
-	t.Cleanup(func() {
-		if err := r.stop(); err != nil {
-			t.Error(err)
-		}
-		if t.Failed() {
-			t.Log(r.logs.String())
-		}
-	})
+	r.run()
 	return r
 }
 

@@ -34,7 +34,8 @@ func (r *release) build(ctx context.Context, stage, arch string) error {
 		name, _, _ := strings.Cut(v, "=")
 		return slices.Contains([]string{"GOFLAGS", "GOAMD64", "GOARM64", "GOEXPERIMENT", "GOFIPS140", "GODEBUG", "GOWORK"}, name)
 	})
-	cmd.Env = append(cmd.Env, "CGO_ENABLED=0", "GOOS=linux", "GOARCH="+arch, "GOENV=off", "GOWORK=off", "GOPROXY="+goproxy(ctx))
+	cmd.Env = append(cmd.Env, "CGO_ENABLED=0", "GOOS=linux", "GOARCH="+arch, "GOENV=off", "GOWORK=off")
+	cmd.Env = append(cmd.Env, goproxy(ctx)...)
 	cmd.Stdout, cmd.Stderr = os.Stderr, os.Stderr
 	if err := cmd.Run(); err != nil {
 		return fmt.Errorf("go build: %w", err)
@@ -42,14 +43,14 @@ func (r *release) build(ctx context.Context, stage, arch string) error {
 	return nil
 }
 
-// goproxy is where modules come from: a setting of the machine, which GOENV=off would hide, and which go.sum
+// goproxy sets where modules come from: a setting of the machine, which GOENV=off would hide, and which go.sum
 // keeps from changing what comes.
-func goproxy(ctx context.Context) string {
+func goproxy(ctx context.Context) []string {
 	out, err := exec.CommandContext(ctx, "go", "env", "GOPROXY").Output()
 	if err != nil {
-		return "https://proxy.golang.org,direct"
+		return nil
 	}
-	return strings.TrimSpace(string(out))
+	return []string{"GOPROXY=" + strings.TrimSpace(string(out))}
 }
 
 // writeStaged writes what is made from files of the repository: manual pages with date and version, also
