@@ -22,7 +22,7 @@ var lines = []struct{ line, offers string }{
 	{"filelessd status --output=j", "json"},
 	{"filelessd completion ", "bash fish zsh"},
 	{"filelessd analyze -o o", "ocsf"},
-	{"filelessd check -c /etc/host", "/etc/host.conf /etc/hostname /etc/hosts"},
+	{"filelessd check -c /etc/hostn", "/etc/hostname"},
 }
 
 // TestIntegrationBash asks bash, and has shellcheck read the script.
