@@ -96,9 +96,11 @@ func (r *reloads) begin(c *config.Config, reg prometheus.Registerer) {
 }
 
 func (r *reloads) setInForce(c *config.Config, restart []string) {
-	r.inForce.Store(c)
-	r.info.Reset()
+	before := r.inForce.Swap(c)
 	r.info.WithLabelValues(c.Hash()).Set(1)
+	if before != nil && before.Hash() != c.Hash() { // a scrape never finds none
+		r.info.DeleteLabelValues(before.Hash())
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.last.File, r.last.Hash, r.last.Loaded, r.last.Restart = c.File(), c.Hash(), time.Now(), notNil(restart)
