@@ -3,7 +3,8 @@
 package render_test
 
 import (
-	"regexp"
+	"html"
+	"net/url"
 	"slices"
 	"strings"
 	"testing"
@@ -13,19 +14,44 @@ import (
 	"github.com/filelessd/filelessd/pkg/report"
 )
 
-// own is what the browser itself asks its maker; no hostile value names him.
-var own = regexp.MustCompile(`^CONNECT [a-z-]+\.(google|googleapis)\.com:443 `)
-
-// foreign is who came by way of the page.
-func foreign(visits []string) []string { return slices.DeleteFunc(visits, own.MatchString) }
+// caused keeps the visits of those whom the page names, wherever and however it does. The others are
+// the browser's own: it asks its makers for the time, for updates and for a start page, each version
+// others than the last.
+func caused(visits []string, page []byte) []string {
+	text := strings.ToLower(html.UnescapeString(string(page)))
+	return slices.DeleteFunc(visits, func(visit string) bool {
+		_, target, _ := strings.Cut(visit, " ")
+		target, _, _ = strings.Cut(target, " ")
+		if !strings.Contains(target, "://") { // a CONNECT names host and port
+			target = "https://" + target
+		}
+		u, err := url.Parse(target)
+		return err == nil && u.Hostname() != "" && !strings.Contains(text, strings.ToLower(u.Hostname()))
+	})
+}
 
 // TestIntegrationBrowserNotices makes sure that what the tests below must not see would be seen.
 func TestIntegrationBrowserNotices(t *testing.T) {
 	b := newBrowser(t)
-	seen := b.open([]byte(`<!DOCTYPE html><title>x</title><img src="http://evil.example/p.png" onerror="alert(1)">`))
+	page := []byte(`<!DOCTYPE html><title>x</title><img src="http://&#101;vil.EXAMPLE/p.png" onerror="alert(1)">`)
+	seen := b.open(page)
 	if len(seen.dialogs) != 1 || !slices.Contains(seen.requests, "http://evil.example/p.png") ||
-		!slices.ContainsFunc(foreign(seen.visits), func(v string) bool { return strings.Contains(v, "evil.example") }) {
+		!slices.ContainsFunc(caused(seen.visits, page), func(v string) bool { return strings.Contains(v, "evil.example") }) {
 		t.Errorf("a page that calls out went unnoticed: %+v", seen)
+	}
+}
+
+// TestIntegrationBrowserOwnVisits makes sure that what the browser does on its own, as seen of some
+// versions, is not laid to a page, and what a page does is not laid to the browser.
+func TestIntegrationBrowserOwnVisits(t *testing.T) {
+	own := []string{
+		"CONNECT start.duckduckgo.com:443 HTTP/1.1", "CONNECT www.google.com:443 HTTP/1.1",
+		"GET http://clients2.google.com/time/1/current?cup2key=ML-DSA-44-10:8A HTTP/1.1",
+		"POST http://update.googleapis.com/service/update2/json?cup2key=ML-DSA-44-16:oT HTTP/1.1",
+	}
+	pages := []string{"CONNECT evil.example:443 HTTP/1.1", "GET http://EVIL.example/p.png HTTP/1.1", ""}
+	if got := caused(slices.Concat(own, pages), []byte("<p>evil&#46;Example")); !slices.Equal(got, pages) {
+		t.Errorf("laid to the page: %q, want %q", got, pages)
 	}
 }
 
@@ -39,8 +65,9 @@ func TestIntegrationBrowserHostile(t *testing.T) {
 		// The prose of a real report is not so long, and a browser takes a minute to break it.
 		value = value[:min(len(value), 2000)]
 		t.Run(name, func(t *testing.T) {
-			seen := b.open(render.HTML(everywhere(value)))
-			if seen.dialogs != nil || seen.requests != nil || len(foreign(seen.visits)) > 0 {
+			shownPage := render.HTML(everywhere(value))
+			seen := b.open(shownPage)
+			if seen.dialogs != nil || seen.requests != nil || len(caused(seen.visits, shownPage)) > 0 {
 				t.Errorf("the page did something: %+v", seen)
 			}
 			var page struct {
