@@ -5,14 +5,6 @@ package cli
 import (
 	"bytes"
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
-	"crypto/x509"
-	"crypto/x509/pkix"
-	"encoding/pem"
-	"math/big"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -20,6 +12,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/filelessd/filelessd/internal/testca"
 )
 
 // The integration tests run the daemon with the programs that stand beside it in real life: sqlite3,
@@ -80,46 +74,9 @@ func (p *process) complains() string {
 // certificates are PEM files of an authority and of a server at 127.0.0.1 and localhost.
 type certificates struct{ ca, cert, key string }
 
-func newCertificates(t *testing.T) (c certificates) {
+func newCertificates(t *testing.T) certificates {
 	t.Helper()
-	dir := t.TempDir()
-	write := func(name, kind string, der []byte) string {
-		path := filepath.Join(dir, name)
-		if err := os.WriteFile(path, pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der}), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		return path
-	}
-	sign := func(cert, parent *x509.Certificate, key, parentKey *ecdsa.PrivateKey) []byte {
-		cert.NotBefore, cert.NotAfter = time.Now().Add(-time.Hour), time.Now().Add(time.Hour)
-		der, err := x509.CreateCertificate(rand.Reader, cert, parent, key.Public(), parentKey)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return der
-	}
-	newKey := func() *ecdsa.PrivateKey {
-		key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return key
-	}
-	caKey, key := newKey(), newKey()
-	ca := &x509.Certificate{
-		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "test authority"},
-		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign,
-	}
-	c.ca = write("ca.pem", "CERTIFICATE", sign(ca, ca, caKey, caKey))
-	c.cert = write("cert.pem", "CERTIFICATE", sign(&x509.Certificate{
-		SerialNumber: big.NewInt(2), Subject: pkix.Name{CommonName: "server"},
-		DNSNames: []string{"localhost"}, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
-		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
-	}, ca, key, caKey))
-	der, err := x509.MarshalPKCS8PrivateKey(key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	c.key = write("key.pem", "PRIVATE KEY", der)
-	return c
+	a := testca.New(t, t.TempDir(), "ca")
+	a.Issue(t, "server")
+	return certificates{ca: a.File("ca.pem"), cert: a.File("server.pem"), key: a.File("server.key")}
 }

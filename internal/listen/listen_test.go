@@ -1,22 +1,16 @@
 package listen
 
 import (
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
-	"crypto/x509"
-	"crypto/x509/pkix"
-	"encoding/pem"
 	"io"
-	"math/big"
 	"net"
 	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
+
+	"github.com/filelessd/filelessd/internal/testca"
 )
 
 func TestCheckAddress(t *testing.T) {
@@ -99,8 +93,8 @@ func TestTLSValidate(t *testing.T) {
 
 func TestTLSConfigNamesTheFile(t *testing.T) {
 	dir := t.TempDir()
-	a := newCA(t, dir, "ca")
-	a.issue(t, dir, "server")
+	a := testca.New(t, dir, "ca")
+	a.Issue(t, "server")
 	junk := filepath.Join(dir, "junk")
 	if err := os.WriteFile(junk, []byte("junk"), 0o600); err != nil {
 		t.Fatal(err)
@@ -112,17 +106,18 @@ func TestTLSConfigNamesTheFile(t *testing.T) {
 	}{
 		{TLS{CertFile: "/no/cert", KeyFile: key}, "cert_file"},
 		{TLS{CertFile: cert, KeyFile: junk}, "cert_file"},
+		{TLS{CertFile: dir, KeyFile: key}, "cert_file: " + dir + ": not a regular file"},
 		{TLS{CertFile: cert, KeyFile: key, ClientCAFile: "/no/ca"}, "client_ca_file"},
 		{TLS{CertFile: cert, KeyFile: key, ClientCAFile: junk}, "client_ca_file"},
 	} {
-		if _, err := Open(t.Context(), "127.0.0.1:0", tt.tls); err == nil || !strings.Contains(err.Error(), tt.want) {
+		if _, err := new(Ports).Open(t.Context(), "127.0.0.1:0", tt.tls); err == nil || !strings.Contains(err.Error(), tt.want) {
 			t.Errorf("%+v: %v, want an error with %q", tt.tls, err, tt.want)
 		}
 	}
 }
 
 func TestOpenPlain(t *testing.T) {
-	l, err := Open(t.Context(), "127.0.0.1:0", TLS{})
+	l, err := new(Ports).Open(t.Context(), "127.0.0.1:0", TLS{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -130,7 +125,7 @@ func TestOpenPlain(t *testing.T) {
 	if got := exchange(t, l, nil); got != "hello" {
 		t.Errorf("got %q", got)
 	}
-	if again, err := Open(t.Context(), l.Addr().String(), TLS{}); err == nil {
+	if again, err := new(Ports).Open(t.Context(), l.Addr().String(), TLS{}); err == nil {
 		_ = again.Close()
 		t.Error("a port was opened twice")
 	} else if !strings.Contains(err.Error(), l.Addr().String()) {
@@ -140,17 +135,15 @@ func TestOpenPlain(t *testing.T) {
 
 func TestOpenTLS(t *testing.T) {
 	dir := t.TempDir()
-	ca, other := newCA(t, dir, "ca"), newCA(t, dir, "other")
-	ca.issue(t, dir, "server")
-	good, foreign := ca.issue(t, dir, "client"), other.issue(t, dir, "foreign")
+	ca, other := testca.New(t, dir, "ca"), testca.New(t, dir, "other")
+	ca.Issue(t, "server")
+	good, foreign := ca.Issue(t, "client"), other.Issue(t, "foreign")
 	alone := TLS{CertFile: filepath.Join(dir, "server.pem"), KeyFile: filepath.Join(dir, "server.key")}
 	mutual := alone
 	mutual.ClientCAFile = filepath.Join(dir, "ca.pem")
 
-	roots := x509.NewCertPool()
-	roots.AddCert(ca.cert)
 	client := func(certs ...tls.Certificate) *tls.Config {
-		return &tls.Config{RootCAs: roots, ServerName: "localhost", Certificates: certs}
+		return &tls.Config{RootCAs: ca.Pool(), ServerName: "localhost", Certificates: certs}
 	}
 	old := client()
 	old.MaxVersion = tls.VersionTLS11
@@ -167,7 +160,7 @@ func TestOpenTLS(t *testing.T) {
 		{"mutual, certificate of another authority", mutual, client(foreign), false},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			l, err := Open(t.Context(), "127.0.0.1:0", tt.server)
+			l, err := new(Ports).Open(t.Context(), "127.0.0.1:0", tt.server)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -203,70 +196,4 @@ func exchange(t *testing.T, l net.Listener, config *tls.Config) string {
 	_, _ = conn.Write([]byte("hello"))
 	_ = conn.Close()
 	return <-heard
-}
-
-// A ca signs certificates and leaves them in files.
-type ca struct {
-	cert *x509.Certificate
-	key  *ecdsa.PrivateKey
-}
-
-func newCA(t *testing.T, dir, name string) ca {
-	t.Helper()
-	template := &x509.Certificate{
-		Subject: pkix.Name{CommonName: name}, IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign,
-	}
-	var a ca
-	a.key = newKey(t)
-	a.cert = sign(t, template, template, a.key, a.key)
-	writePEM(t, filepath.Join(dir, name+".pem"), "CERTIFICATE", a.cert.Raw)
-	return a
-}
-
-// issue makes name.pem and name.key for localhost.
-func (a ca) issue(t *testing.T, dir, name string) tls.Certificate {
-	t.Helper()
-	key := newKey(t)
-	cert := sign(t, &x509.Certificate{
-		Subject: pkix.Name{CommonName: name}, DNSNames: []string{"localhost"},
-		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth, x509.ExtKeyUsageServerAuth},
-	}, a.cert, key, a.key)
-	der, err := x509.MarshalPKCS8PrivateKey(key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	writePEM(t, filepath.Join(dir, name+".pem"), "CERTIFICATE", cert.Raw)
-	writePEM(t, filepath.Join(dir, name+".key"), "PRIVATE KEY", der)
-	return tls.Certificate{Certificate: [][]byte{cert.Raw}, PrivateKey: key}
-}
-
-func newKey(t *testing.T) *ecdsa.PrivateKey {
-	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return key
-}
-
-func sign(t *testing.T, template, parent *x509.Certificate, key, signer *ecdsa.PrivateKey) *x509.Certificate {
-	t.Helper()
-	template.SerialNumber = big.NewInt(time.Now().UnixNano())
-	template.NotBefore, template.NotAfter = time.Now().Add(-time.Hour), time.Now().Add(time.Hour)
-	der, err := x509.CreateCertificate(rand.Reader, template, parent, key.Public(), signer)
-	if err != nil {
-		t.Fatal(err)
-	}
-	cert, err := x509.ParseCertificate(der)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return cert
-}
-
-func writePEM(t *testing.T, path, kind string, der []byte) {
-	t.Helper()
-	if err := os.WriteFile(path, pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der}), 0o600); err != nil {
-		t.Fatal(err)
-	}
 }

@@ -1,19 +1,11 @@
 package server
 
 import (
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
-	"crypto/x509"
-	"crypto/x509/pkix"
-	"encoding/pem"
-	"math/big"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/health/grpc_health_v1"
@@ -22,6 +14,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/filelessd/filelessd/internal/listen"
+	"github.com/filelessd/filelessd/internal/testca"
 	"github.com/filelessd/filelessd/pkg/sink/sinktest"
 	reportsv1 "github.com/filelessd/filelessd/proto/reports/v1"
 )
@@ -101,26 +94,23 @@ func TestReportsFit(t *testing.T) {
 // TestReportsMutual: only certificates of the authority that was named are let in.
 func TestReportsMutual(t *testing.T) {
 	dir := t.TempDir()
-	ours, theirs := newAuthority(t, dir, "ours"), newAuthority(t, dir, "theirs")
-	ours.issue(t, dir, "server")
+	ours, theirs := testca.New(t, dir, "ours"), testca.New(t, dir, "theirs")
+	ours.Issue(t, "server")
 	c := GRPCConfig{TLS: listen.TLS{
 		CertFile: filepath.Join(dir, "server.pem"), KeyFile: filepath.Join(dir, "server.key"), ClientCAFile: filepath.Join(dir, "ours.pem"),
 	}}
 	log := openLog(t, t.TempDir(), "refuse")
 	add(t, log, 1, 1, sinktest.Ordinary)
 	s := serving(t, c, backendOf(log), nil)
-	roots, wrongRoots := x509.NewCertPool(), x509.NewCertPool()
-	roots.AddCert(ours.cert)
-	wrongRoots.AddCert(theirs.cert)
 	for _, tt := range []struct {
 		name   string
 		config *tls.Config
 		ok     bool
 	}{
-		{"good", &tls.Config{RootCAs: roots, Certificates: []tls.Certificate{ours.issue(t, dir, "client")}}, true},
-		{"another authority's", &tls.Config{RootCAs: roots, Certificates: []tls.Certificate{theirs.issue(t, dir, "stranger")}}, false},
-		{"none", &tls.Config{RootCAs: roots}, false},
-		{"the server's is another authority's", &tls.Config{RootCAs: wrongRoots, Certificates: []tls.Certificate{ours.issue(t, dir, "client")}}, false},
+		{"good", &tls.Config{RootCAs: ours.Pool(), Certificates: []tls.Certificate{ours.Issue(t, "client")}}, true},
+		{"another authority's", &tls.Config{RootCAs: ours.Pool(), Certificates: []tls.Certificate{theirs.Issue(t, "stranger")}}, false},
+		{"none", &tls.Config{RootCAs: ours.Pool()}, false},
+		{"the server's is another authority's", &tls.Config{RootCAs: theirs.Pool(), Certificates: []tls.Certificate{ours.Issue(t, "client")}}, false},
 		{"no TLS", nil, false},
 	} {
 		if tt.config != nil {
@@ -131,68 +121,6 @@ func TestReportsMutual(t *testing.T) {
 		if (err == nil) != tt.ok || err != nil && status.Code(err) != codes.Unavailable {
 			t.Errorf("%s: %v", tt.name, err)
 		}
-	}
-}
-
-type authority struct {
-	cert *x509.Certificate
-	key  *ecdsa.PrivateKey
-}
-
-func newAuthority(t *testing.T, dir, name string) authority {
-	t.Helper()
-	a := authority{key: newKey(t)}
-	template := &x509.Certificate{Subject: pkix.Name{CommonName: name}, IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign}
-	a.cert = a.sign(t, template, template, a.key)
-	writePEM(t, filepath.Join(dir, name+".pem"), "CERTIFICATE", a.cert.Raw)
-	return a
-}
-
-// issue makes name.pem and name.key for localhost.
-func (a authority) issue(t *testing.T, dir, name string) tls.Certificate {
-	t.Helper()
-	key := newKey(t)
-	cert := a.sign(t, &x509.Certificate{
-		Subject: pkix.Name{CommonName: name}, DNSNames: []string{"localhost"},
-		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth, x509.ExtKeyUsageServerAuth},
-	}, a.cert, key)
-	der, err := x509.MarshalPKCS8PrivateKey(key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	writePEM(t, filepath.Join(dir, name+".pem"), "CERTIFICATE", cert.Raw)
-	writePEM(t, filepath.Join(dir, name+".key"), "PRIVATE KEY", der)
-	return tls.Certificate{Certificate: [][]byte{cert.Raw}, PrivateKey: key}
-}
-
-func newKey(t *testing.T) *ecdsa.PrivateKey {
-	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return key
-}
-
-func (a authority) sign(t *testing.T, template, parent *x509.Certificate, key *ecdsa.PrivateKey) *x509.Certificate {
-	t.Helper()
-	template.SerialNumber = big.NewInt(time.Now().UnixNano())
-	template.NotBefore, template.NotAfter = time.Now().Add(-time.Hour), time.Now().Add(time.Hour)
-	der, err := x509.CreateCertificate(rand.Reader, template, parent, key.Public(), a.key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	cert, err := x509.ParseCertificate(der)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return cert
-}
-
-func writePEM(t *testing.T, path, kind string, der []byte) {
-	t.Helper()
-	if err := os.WriteFile(path, pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der}), 0o600); err != nil {
-		t.Fatal(err)
 	}
 }
 

@@ -2,110 +2,31 @@ package source
 
 import (
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
-	"crypto/tls"
-	"crypto/x509"
-	"crypto/x509/pkix"
-	"encoding/pem"
-	"math/big"
 	"net"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/filelessd/filelessd/internal/falcosim"
+	"github.com/filelessd/filelessd/internal/testca"
 	"github.com/filelessd/filelessd/pkg/sink"
 )
 
-// An authority signs certificates, in files of a test's directory.
-type authority struct {
-	dir  string
-	cert *x509.Certificate
-	key  *ecdsa.PrivateKey
-}
-
-func newAuthority(t *testing.T) *authority {
-	t.Helper()
-	a := &authority{dir: t.TempDir()}
-	var err error
-	if a.key, err = ecdsa.GenerateKey(elliptic.P256(), rand.Reader); err != nil {
-		t.Fatal(err)
-	}
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "test authority"}, IsCA: true,
-		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
-		BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign,
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, a.key.Public(), a.key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if a.cert, err = x509.ParseCertificate(der); err != nil {
-		t.Fatal(err)
-	}
-	a.write(t, "ca.pem", "CERTIFICATE", der)
-	return a
-}
-
-func (a *authority) write(t *testing.T, name, kind string, der []byte) {
-	t.Helper()
-	if err := os.WriteFile(filepath.Join(a.dir, name), pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der}), 0o600); err != nil {
-		t.Fatal(err)
-	}
-}
-
-func (a *authority) file(name string) string { return filepath.Join(a.dir, name) }
-
-func (a *authority) pool() *x509.CertPool {
-	pool := x509.NewCertPool()
-	pool.AddCert(a.cert)
-	return pool
-}
-
-// issue makes NAME.pem and NAME.key.
-func (a *authority) issue(t *testing.T, name string, notAfter time.Time, hosts ...string) tls.Certificate {
-	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(2), Subject: pkix.Name{CommonName: name}, DNSNames: hosts,
-		NotBefore: time.Now().Add(-time.Hour), NotAfter: notAfter,
-		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth, x509.ExtKeyUsageServerAuth},
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, a.cert, key.Public(), a.key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	keyDER, err := x509.MarshalECPrivateKey(key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	a.write(t, name+".pem", "CERTIFICATE", der)
-	a.write(t, name+".key", "EC PRIVATE KEY", keyDER)
-	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}
-}
-
 func TestGRPCMutualTLS(t *testing.T) {
 	noLeak(t)
-	ours, foreign := newAuthority(t), newAuthority(t)
+	ours, foreign := testca.New(t, t.TempDir(), "ca"), testca.New(t, t.TempDir(), "ca")
 	later, earlier := time.Now().Add(time.Hour), time.Now().Add(-time.Minute)
 	falco := falcosim.New(falcosim.Options{})
-	if err := falco.ListenTLS("127.0.0.1:0", ours.issue(t, "falco", later, "localhost"), ours.pool()); err != nil {
+	if err := falco.ListenTLS("127.0.0.1:0", ours.IssueFor(t, "falco", later, "localhost"), ours.Pool()); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(falco.Abort)
-	ours.issue(t, "client", later)
-	ours.issue(t, "expired", earlier)
-	foreign.issue(t, "client", later)
+	ours.IssueFor(t, "client", later)
+	ours.IssueFor(t, "expired", earlier)
+	foreign.IssueFor(t, "client", later)
 
 	stale := falcosim.New(falcosim.Options{})
-	if err := stale.ListenTLS("127.0.0.1:0", ours.issue(t, "stale", earlier, "localhost"), ours.pool()); err != nil {
+	if err := stale.ListenTLS("127.0.0.1:0", ours.IssueFor(t, "stale", earlier, "localhost"), ours.Pool()); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(stale.Abort)
@@ -116,7 +37,7 @@ func TestGRPCMutualTLS(t *testing.T) {
 	t.Cleanup(plain.Abort)
 
 	good := sink.TLS{
-		CAFile: ours.file("ca.pem"), CertFile: ours.file("client.pem"), KeyFile: ours.file("client.key"),
+		CAFile: ours.File("ca.pem"), CertFile: ours.File("client.pem"), KeyFile: ours.File("client.key"),
 		ServerName: "localhost",
 	}
 	with := func(change func(*sink.TLS)) sink.TLS {
@@ -139,17 +60,17 @@ func TestGRPCMutualTLS(t *testing.T) {
 		},
 		{
 			name: "foreign client certificate", server: falco,
-			tls:  with(func(c *sink.TLS) { c.CertFile, c.KeyFile = foreign.file("client.pem"), foreign.file("client.key") }),
+			tls:  with(func(c *sink.TLS) { c.CertFile, c.KeyFile = foreign.File("client.pem"), foreign.File("client.key") }),
 			says: "no authority in its grpc.root_certs has signed: Falco's log has the reason",
 		},
 		{
 			name: "expired client certificate", server: falco,
-			tls:  with(func(c *sink.TLS) { c.CertFile, c.KeyFile = ours.file("expired.pem"), ours.file("expired.key") }),
+			tls:  with(func(c *sink.TLS) { c.CertFile, c.KeyFile = ours.File("expired.pem"), ours.File("expired.key") }),
 			says: "tls.cert_file ended at " + earlier.UTC().Format(time.RFC3339),
 		},
 		{
 			name: "wrong authority", server: falco,
-			tls:     with(func(c *sink.TLS) { c.CAFile = foreign.file("ca.pem") }),
+			tls:     with(func(c *sink.TLS) { c.CAFile = foreign.File("ca.pem") }),
 			says:    "not signed by an authority in tls.ca_file",
 			details: "certificate signed by unknown authority",
 		},
@@ -204,9 +125,9 @@ func TestGRPCMutualTLS(t *testing.T) {
 
 // TestGRPCPlainAgainstTLS has a client without TLS meet a server with it.
 func TestGRPCPlainAgainstTLS(t *testing.T) {
-	a := newAuthority(t)
+	a := testca.New(t, t.TempDir(), "ca")
 	falco := falcosim.New(falcosim.Options{})
-	if err := falco.ListenTLS("127.0.0.1:0", a.issue(t, "falco", time.Now().Add(time.Hour), "localhost"), a.pool()); err != nil {
+	if err := falco.ListenTLS("127.0.0.1:0", a.IssueFor(t, "falco", time.Now().Add(time.Hour), "localhost"), a.Pool()); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(falco.Abort)

@@ -8,15 +8,16 @@ import (
 	"time"
 
 	"github.com/filelessd/filelessd/internal/listen"
+	"github.com/filelessd/filelessd/internal/testca"
 )
 
 func TestHTTPMutualTLS(t *testing.T) {
-	a, later := newAuthority(t), time.Now().Add(time.Hour)
-	a.issue(t, "server", later, "localhost")
-	good := a.issue(t, "client", later)
-	foreign := newAuthority(t).issue(t, "foreign", later)
+	a, later := testca.New(t, t.TempDir(), "ca"), time.Now().Add(time.Hour)
+	a.IssueFor(t, "server", later, "localhost")
+	good := a.IssueFor(t, "client", later)
+	foreign := testca.New(t, t.TempDir(), "ca").IssueFor(t, "foreign", later)
 	f := runHTTP(t, HTTPConfig{Listen: "0.0.0.0:0", TLS: listen.TLS{ // client certificates are enough
-		CertFile: a.file("server.pem"), KeyFile: a.file("server.key"), ClientCAFile: a.file("ca.pem"),
+		CertFile: a.File("server.pem"), KeyFile: a.File("server.key"), ClientCAFile: a.File("ca.pem"),
 	}})
 	_, port, err := net.SplitHostPort(f.Addr().String())
 	if err != nil {
@@ -24,7 +25,7 @@ func TestHTTPMutualTLS(t *testing.T) {
 	}
 
 	post := func(scheme string, certs ...tls.Certificate) (reply, error) {
-		transport := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: a.pool(), Certificates: certs}}
+		transport := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: a.Pool(), Certificates: certs}}
 		defer transport.CloseIdleConnections()
 		return postTo(t, &http.Client{Transport: transport}, scheme+"://localhost:"+port, smallAlert, nil)
 	}

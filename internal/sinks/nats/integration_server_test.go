@@ -4,14 +4,7 @@ package nats
 
 import (
 	"bytes"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
-	"crypto/x509"
-	"crypto/x509/pkix"
-	"encoding/pem"
 	"fmt"
-	"math/big"
 	"net"
 	"os"
 	"os/exec"
@@ -23,6 +16,7 @@ import (
 
 	"github.com/nats-io/nats.go"
 
+	"github.com/filelessd/filelessd/internal/testca"
 	"github.com/filelessd/filelessd/internal/testprogram"
 	"github.com/filelessd/filelessd/pkg/sink"
 )
@@ -49,7 +43,7 @@ type server struct {
 func newServer(t *testing.T, secure, authorization string, extra ...nats.Option) *server {
 	t.Helper()
 	s := &server{t: t, dir: t.TempDir(), program: testprogram.Find(t, "nats-server", "nats-server"), port: freePort(t), extra: extra}
-	s.certificate()
+	testca.New(t, s.dir, "ca").Issue(t, "cert")
 	section := "authorization { " + authorization + " }"
 	if strings.HasPrefix(authorization, "operator") {
 		section = authorization
@@ -73,28 +67,6 @@ func (s *server) write(name string, data []byte) {
 	if err := os.WriteFile(filepath.Join(s.dir, name), data, 0o600); err != nil {
 		s.t.Fatal(err)
 	}
-}
-
-func (s *server) certificate() {
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "test"}, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
-		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour), IsCA: true, BasicConstraintsValid: true,
-		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
-	}
-	cert, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	keyBytes, err := x509.MarshalPKCS8PrivateKey(key)
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	s.write("cert.pem", pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: cert}))
-	s.write("key.pem", pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: keyBytes}))
 }
 
 func (s *server) start() {

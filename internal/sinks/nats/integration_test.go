@@ -29,7 +29,7 @@ func TestIntegrationNATS(t *testing.T) {
 	user, _ := nkeys.CreateUser()
 	public, _ := user.PublicKey()
 	seed, _ := user.Seed()
-	const secure = `tls { cert_file: "DIR/cert.pem", key_file: "DIR/key.pem", ca_file: "DIR/cert.pem", verify: true }`
+	const secure = `tls { cert_file: "DIR/cert.pem", key_file: "DIR/cert.key", ca_file: "DIR/ca.pem", verify: true }`
 	ways := map[string]struct {
 		secure, authorization string
 		configure             func(*Config, *server)
@@ -44,7 +44,7 @@ func TestIntegrationNATS(t *testing.T) {
 		"token": {"", `token: "` + password + `"`, func(c *Config, _ *server) { c.Token = password }, nil},
 		"mutual TLS": {secure, `users: [` + reader + `, {user: filelessd, password: "` + password + `", ` + permissions + `}]`, func(c *Config, s *server) {
 			c.URL = sink.Secret(strings.Replace(string(c.URL), "nats://", "tls://filelessd:"+password+"@", 1))
-			c.TLS = sink.TLS{CAFile: s.dir + "/cert.pem", CertFile: s.dir + "/cert.pem", KeyFile: s.dir + "/key.pem"}
+			c.TLS = sink.TLS{CAFile: s.dir + "/ca.pem", CertFile: s.dir + "/cert.pem", KeyFile: s.dir + "/cert.key"}
 		}, nil},
 	}
 	for name, way := range ways {
@@ -54,7 +54,7 @@ func TestIntegrationNATS(t *testing.T) {
 			case "token":
 				s.extra = []nats.Option{nats.Token(password)}
 			case "mutual TLS":
-				s.extra = []nats.Option{asReader(), nats.RootCAs(s.dir + "/cert.pem"), nats.ClientCert(s.dir+"/cert.pem", s.dir+"/key.pem")}
+				s.extra = []nats.Option{asReader(), nats.RootCAs(s.dir + "/ca.pem"), nats.ClientCert(s.dir+"/cert.pem", s.dir+"/cert.key")}
 			default:
 				s.extra = []nats.Option{asReader()}
 			}
@@ -187,7 +187,7 @@ func TestIntegrationNATSRefuses(t *testing.T) {
 
 // TestIntegrationNATSWrongAuthority: nothing goes to a server that is not the right one.
 func TestIntegrationNATSWrongAuthority(t *testing.T) {
-	s := newServer(t, `tls { cert_file: "DIR/cert.pem", key_file: "DIR/key.pem" }`, `token: x`)
+	s := newServer(t, `tls { cert_file: "DIR/cert.pem", key_file: "DIR/cert.key" }`, `token: x`)
 	c := s.config()
 	c.Token = password
 	for _, change := range []func(*Config){func(*Config) {}, func(c *Config) { c.TLS.MinVersion = "TLS12" }} {

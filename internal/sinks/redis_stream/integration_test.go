@@ -5,15 +5,8 @@ package redisstream
 import (
 	"bytes"
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
-	"crypto/x509"
-	"crypto/x509/pkix"
 	"encoding/json"
-	"encoding/pem"
 	"fmt"
-	"math/big"
 	"net"
 	"os"
 	"os/exec"
@@ -24,6 +17,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/filelessd/filelessd/internal/testca"
 	"github.com/filelessd/filelessd/internal/testprogram"
 	"github.com/filelessd/filelessd/pkg/report"
 	"github.com/filelessd/filelessd/pkg/sink"
@@ -36,8 +30,8 @@ bind 127.0.0.1
 port %[2]d
 tls-port %[3]d
 tls-cert-file %[1]s/cert.pem
-tls-key-file %[1]s/key.pem
-tls-ca-cert-file %[1]s/cert.pem
+tls-key-file %[1]s/cert.key
+tls-ca-cert-file %[1]s/ca.pem
 unixsocket %[1]s/socket
 dir %[1]s
 appendonly yes
@@ -60,34 +54,11 @@ func newRedis(t *testing.T) *redis {
 	t.Helper()
 	s := &redis{t: t, dir: t.TempDir(), program: testprogram.Find(t, "redis-server", "redis-server"), port: freePort(t), secure: freePort(t)}
 	s.ask = testprogram.Find(t, "redis-cli", "redis-tools")
-	s.certificate()
+	testca.New(t, s.dir, "ca").Issue(t, "cert")
 	s.write("conf", fmt.Appendf(nil, redisConfig, s.dir, s.port, s.secure))
 	s.start()
 	t.Cleanup(s.stop)
 	return s
-}
-
-// certificate is one for all: of the authority, the server and the client.
-func (s *redis) certificate() {
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "test"}, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
-		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour), IsCA: true, BasicConstraintsValid: true,
-		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
-	}
-	cert, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	keyBytes, err := x509.MarshalPKCS8PrivateKey(key)
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	s.write("cert.pem", pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: cert}))
-	s.write("key.pem", pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: keyBytes}))
 }
 
 func freePort(t *testing.T) int {
@@ -152,7 +123,7 @@ func (s *redis) config(scheme string) Config {
 		c.URL = sink.Secret("unix://" + userinfo + s.dir + "/socket")
 	case "rediss":
 		c.URL = sink.Secret(fmt.Sprintf("rediss://%s127.0.0.1:%d", userinfo, s.secure))
-		c.TLS = sink.TLS{CAFile: s.dir + "/cert.pem", CertFile: s.dir + "/cert.pem", KeyFile: s.dir + "/key.pem"}
+		c.TLS = sink.TLS{CAFile: s.dir + "/ca.pem", CertFile: s.dir + "/cert.pem", KeyFile: s.dir + "/cert.key"}
 	default:
 		c.URL = sink.Secret(fmt.Sprintf("redis://%s127.0.0.1:%d", userinfo, s.port))
 	}
