@@ -50,6 +50,7 @@ type App struct {
 	config   *config.Config // of the start
 	log      zerolog.Logger
 	began    time.Time
+	ports    listen.Ports
 	registry *prometheus.Registry
 	metrics  *metrics
 
@@ -85,6 +86,7 @@ type cleanup struct {
 // undoes what was built before it.
 func New(ctx context.Context, o Options) (_ *App, err error) {
 	a := &App{options: o, config: o.Config, log: o.Log, began: time.Now(), registry: prometheus.NewRegistry()}
+	a.ports = listen.Ports{Sockets: o.Sockets, Certificates: new(listen.Certificates)}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, a.cleanup())
@@ -208,7 +210,7 @@ func (a *App) openSource(ctx context.Context, c config.Source, stamp func() time
 		Name: c.Name, Log: a.log.With().Str("source", c.Name).Logger(), Stamp: stamp,
 		Rejected: func(reason string) { a.metrics.rejected.WithLabelValues(c.Name, reason).Inc() },
 		Offsets:  offsets{a.store, ownerOf(c.Name)},
-		Sockets:  a.options.Sockets,
+		Ports:    a.ports,
 	}
 	s, err := open(ctx, c, env)
 	if err != nil {

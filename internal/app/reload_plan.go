@@ -20,6 +20,7 @@ type plan struct {
 	next    *config.Config
 	rules   *rules
 	changed []string
+	renew   func() // the certificates of the listeners
 
 	workers  []*worker // those in force then, by name
 	added    []*worker
@@ -44,6 +45,9 @@ func (a *App) plan(ctx context.Context, next *config.Config) (_ *plan, err error
 	}()
 	if p.rules, err = a.newRules(a.intake.base, next); err != nil {
 		return nil, server.Wrong(err)
+	}
+	if err := p.renewCertificates(ctx); err != nil {
+		return nil, err
 	}
 	now := a.reloads.inForce.Load()
 	p.note(!reflect.DeepEqual(now.Match, next.Match), "match")
@@ -76,6 +80,22 @@ func (a *App) plan(ctx context.Context, next *config.Config) (_ *plan, err error
 		}
 	}
 	return p, nil
+}
+
+// renewCertificates reads those of the listeners that the daemon was started with.
+func (p *plan) renewCertificates(ctx context.Context) error {
+	var changed []string
+	var err error
+	if !orEnd(ctx, func() { p.renew, changed, err = p.app.ports.Certificates.Renew() }) {
+		return errStopping
+	}
+	if err != nil {
+		return server.Wrong(err)
+	}
+	for _, address := range changed {
+		p.note(true, "certificate of "+address)
+	}
+	return nil
 }
 
 func (p *plan) note(changed bool, what string) {
@@ -152,6 +172,7 @@ func (p *plan) apply(ctx context.Context, start func(func()), deliver func(*work
 	}
 	a.metrics.startRules(p.next.Match.Rules)
 	a.intake.rules.Store(p.rules)
+	p.renew()
 	a.workers.set(p.workers)
 	for _, w := range p.added {
 		a.metrics.watchSink(w.name, w.Worker)

@@ -2,6 +2,7 @@ package app
 
 import (
 	"bytes"
+	"crypto/tls"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -19,6 +20,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/filelessd/filelessd/internal/config"
+	"github.com/filelessd/filelessd/internal/testca"
 	"github.com/filelessd/filelessd/pkg/report"
 )
 
@@ -318,6 +320,49 @@ func TestReloadRules(t *testing.T) {
 	}
 	if n := send("Odd loader"); n != 1 {
 		t.Errorf("%d reports by the new rule", n)
+	}
+}
+
+// TestReloadCertificates: a listener shows what its files hold since the last reload, and goes on with what it
+// had if they are broken.
+func TestReloadCertificates(t *testing.T) {
+	ca := testca.New(t, t.TempDir(), "ca")
+	ca.Issue(t, "server")
+	sections := fmt.Sprintf("grpc: {listen: '127.0.0.1:0', tls: {cert_file: %s, key_file: %s}}\n", ca.File("server.pem"), ca.File("server.key")) +
+		"sinks:\n  soc: {type: webhook, url: URL_A}\n"
+	r := newReloadable(t, sections)
+	served := func() []byte {
+		t.Helper()
+		conn, err := tls.Dial("tcp", r.app.reports.Addr().String(), &tls.Config{RootCAs: ca.Pool(), NextProtos: []string{"h2"}}) //nolint:noctx // of this test
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		if got := conn.ConnectionState().NegotiatedProtocol; got != "h2" {
+			t.Errorf("the protocol is %q", got)
+		}
+		return conn.ConnectionState().PeerCertificates[0].Raw
+	}
+	first := served()
+	if did := r.mustReload(sections); did.Outcome != "unchanged" {
+		t.Errorf("%+v", did)
+	}
+	renewed := ca.Issue(t, "server").Certificate[0]
+	if got := served(); !bytes.Equal(got, first) {
+		t.Error("a certificate came into force without a reload")
+	}
+	if diff := cmp.Diff([]string{"certificate of 127.0.0.1:0"}, r.mustReload(sections).Changed); diff != "" {
+		t.Error(diff)
+	}
+	if got := served(); !bytes.Equal(got, renewed) {
+		t.Error("the renewed certificate is not in force")
+	}
+	write(t, ca.File("server.pem"), "half a certifi")
+	if _, err := r.reload(sections); err == nil || !strings.Contains(err.Error(), ca.File("server.pem")) {
+		t.Errorf("a broken certificate: %v", err)
+	}
+	if got := served(); !bytes.Equal(got, renewed) {
+		t.Error("the last good certificate is not in force")
 	}
 }
 

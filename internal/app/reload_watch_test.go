@@ -136,10 +136,12 @@ func TestWatchConfigMap(t *testing.T) {
 	}
 }
 
-// TestWatchSecrets: a secret that changes is a change, also one that the configuration did not name before.
+// TestWatchSecrets: a secret or a certificate that changes is a change, also one that the configuration did
+// not name before.
 func TestWatchSecrets(t *testing.T) {
 	dir := t.TempDir()
 	file, secret, ca := filepath.Join(dir, "config.yaml"), filepath.Join(dir, "secret"), filepath.Join(dir, "ca.pem")
+	cert, key, clients := filepath.Join(dir, "cert"), filepath.Join(dir, "key"), filepath.Join(dir, "clients")
 	write(t, file, minimal)
 	w := newWatchedFiles(t, file)
 	write(t, secret, "whsec_MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=")
@@ -148,7 +150,8 @@ func TestWatchSecrets(t *testing.T) {
 	if w.look() {
 		t.Fatal("a file that nobody named")
 	}
-	write(t, file, minimal[:len(minimal)-2]+", secret: '${file:"+secret+"}', tls: {ca_file: "+ca+"}}\n")
+	write(t, file, minimal[:len(minimal)-2]+", secret: '${file:"+secret+"}', tls: {ca_file: "+ca+"}}\n"+
+		"http: {listen: '127.0.0.1:0', tls: {cert_file: "+cert+", key_file: "+key+", client_ca_file: "+clients+"}}\n")
 	w.look()
 	if !w.look() {
 		t.Fatal("the configuration changed")
@@ -156,7 +159,7 @@ func TestWatchSecrets(t *testing.T) {
 	if err := w.reload(); err != nil {
 		t.Fatal(err)
 	}
-	for _, name := range []string{secret, ca} {
+	for _, name := range []string{secret, ca, cert, key, clients} {
 		write(t, name, "whsec_OTk5OTk5OTk5OTk5OTk5OTk5OTk5OTk5OTk5OTk5OTk=...")
 		w.look()
 		if !w.look() {

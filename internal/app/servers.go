@@ -14,8 +14,8 @@ func (a *App) openServer(ctx context.Context) error {
 	}
 	s, err := server.Open(ctx, a.config.HTTP, server.Backend{
 		Ready: a.problems, Summary: a.summary, Status: a.status, Metrics: a.registry, Log: a.log,
-		Reload:  func(ctx context.Context) (any, error) { return a.Reload(ctx, "POST /-/reload") },
-		Sockets: a.options.Sockets,
+		Reload: func(ctx context.Context) (any, error) { return a.Reload(ctx, "POST /-/reload") },
+		Ports:  a.ports,
 	})
 	if err != nil {
 		return err
@@ -30,7 +30,7 @@ func (a *App) openReports(ctx context.Context) error {
 	}
 	s, err := server.OpenReports(ctx, a.config.GRPC, server.ReportsBackend{
 		Log: a.store, Expand: a.expand, When: compileFilter, Logger: a.log.With().Str("part", "grpc").Logger(),
-		Sockets: a.options.Sockets,
+		Ports: a.ports,
 	})
 	if err != nil {
 		return err

@@ -9,12 +9,14 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/filelessd/filelessd/internal/listen"
 )
 
 // Reload is when a running daemon reads its configuration again by itself.
 type Reload struct {
-	// Watch reads it again when the file changes, or a file that it takes a secret or a certificate of a
-	// sink from. SIGHUP and the command reload always do.
+	// Watch reads it again when the file changes, or a file that it takes a secret or a certificate from.
+	// SIGHUP and the command reload always do.
 	Watch bool `yaml:"watch"`
 }
 
@@ -76,8 +78,8 @@ func (c *Config) ReadAt() time.Time {
 	return c.origin.env.Now
 }
 
-// Files are those that c says something else with when they change: its own, those of ${file:...}, and
-// those that its sinks have read.
+// Files are those that c says something else with when they change: its own, those of ${file:...}, those
+// that its sinks have read, and the certificates of its listeners.
 func (c *Config) Files() []string {
 	if c.origin == nil {
 		return nil
@@ -85,6 +87,15 @@ func (c *Config) Files() []string {
 	files := append([]string{c.origin.doc.name}, c.origin.files...)
 	for _, s := range c.Sinks {
 		files = slices.AppendSeq(files, maps.Keys(s.Files))
+	}
+	listeners := []listen.TLS{c.HTTP.TLS, c.GRPC.TLS}
+	for _, s := range c.Sources {
+		if s.HTTP != nil {
+			listeners = append(listeners, s.HTTP.TLS)
+		}
+	}
+	for _, l := range listeners {
+		files = append(files, l.Files()...)
 	}
 	slices.Sort(files)
 	return slices.Compact(files)

@@ -3,16 +3,12 @@
 package listen
 
 import (
-	"context"
 	"crypto/sha256"
 	"crypto/subtle"
-	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"net"
 	"net/http"
-	"os"
 	"strconv"
 	"strings"
 )
@@ -42,34 +38,14 @@ func (t TLS) Validate() error {
 // Mutual reports whether each client must show a certificate.
 func (t TLS) Mutual() bool { return t.ClientCAFile != "" }
 
-// Config reads the files; nil without any.
-func (t TLS) Config() (*tls.Config, error) {
-	if t.CertFile == "" {
-		return nil, nil
+// Files are those that t names.
+func (t TLS) Files() (names []string) {
+	for _, name := range []string{t.CertFile, t.KeyFile, t.ClientCAFile} {
+		if name != "" {
+			names = append(names, name)
+		}
 	}
-	cert, err := tls.LoadX509KeyPair(t.CertFile, t.KeyFile)
-	if err != nil {
-		return nil, fmt.Errorf("tls.cert_file: %w", err)
-	}
-	config := &tls.Config{MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{cert}}
-	if t.ClientCAFile == "" {
-		return config, nil
-	}
-	pem, err := os.ReadFile(t.ClientCAFile)
-	if err != nil {
-		return nil, fmt.Errorf("tls.client_ca_file: %w", err)
-	}
-	config.ClientCAs = x509.NewCertPool()
-	if !config.ClientCAs.AppendCertsFromPEM(pem) {
-		return nil, fmt.Errorf("tls.client_ca_file: no certificate in %s", t.ClientCAFile)
-	}
-	config.ClientAuth = tls.RequireAndVerifyClientCert
-	return config, nil
-}
-
-// Open listens on address (host:port).
-func Open(ctx context.Context, address string, t TLS) (net.Listener, error) {
-	return (*Sockets)(nil).Open(ctx, address, t)
+	return names
 }
 
 // CheckAddress says what is wrong with address as something to listen on.

@@ -2,7 +2,6 @@ package listen
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
@@ -55,13 +54,9 @@ func FromSystemd() *Sockets {
 	return s
 }
 
-// Open is as the function Open, but takes the socket that systemd has passed for address, if there is
+// Open listens on address (host:port). It takes the socket that systemd has passed for it, if there is
 // one. What it returns is a listener of its own: closing it leaves the socket to the next Open.
-func (s *Sockets) Open(ctx context.Context, address string, t TLS) (net.Listener, error) {
-	config, err := t.Config()
-	if err != nil {
-		return nil, err
-	}
+func (s *Sockets) Open(ctx context.Context, address string) (net.Listener, error) {
 	l, err := s.take(ctx, address)
 	if l == nil && err == nil {
 		var lc net.ListenConfig
@@ -69,13 +64,7 @@ func (s *Sockets) Open(ctx context.Context, address string, t TLS) (net.Listener
 			err = s.explain(address, err)
 		}
 	}
-	if err != nil {
-		return nil, err
-	}
-	if config != nil {
-		l = tls.NewListener(l, config)
-	}
-	return l, nil
+	return l, err
 }
 
 // take returns the socket for address, nil if none was passed.

@@ -66,13 +66,13 @@ func child() {
 		say("the environment still has it")
 	}
 	for _, address := range os.Args[1:] {
-		first, err := s.Open(new(testing.T).Context(), address, TLS{})
+		first, err := s.Open(new(testing.T).Context(), address)
 		if err != nil {
 			say("error:", err.Error())
 			continue
 		}
 		first.Close()
-		l, err := s.Open(new(testing.T).Context(), address, TLS{})
+		l, err := s.Open(new(testing.T).Context(), address)
 		if err != nil {
 			say("again:", err.Error())
 			continue

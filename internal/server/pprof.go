@@ -48,7 +48,7 @@ func OpenPprof(ctx context.Context, c PprofConfig, logger zerolog.Logger) (*Ppro
 	if path, ok := strings.CutPrefix(c.Listen, unixPrefix); ok {
 		l, err = listen.Unix(ctx, path)
 	} else {
-		l, err = listen.Open(ctx, c.Listen, listen.TLS{})
+		l, err = listen.Ports{}.Open(ctx, c.Listen, listen.TLS{})
 	}
 	if err != nil {
 		return nil, err

@@ -47,8 +47,8 @@ type ReportsBackend struct {
 	// When compiles a filter.
 	When   func(expression string) (func(*report.Report) (bool, error), error)
 	Logger zerolog.Logger
-	// Sockets are those that systemd has passed; nil for none.
-	Sockets *listen.Sockets
+	// Ports is how the daemon opens its ports.
+	Ports listen.Ports
 }
 
 // Reports serves the log of reports over gRPC.
@@ -64,7 +64,7 @@ type Reports struct {
 
 // OpenReports binds the address.
 func OpenReports(ctx context.Context, c GRPCConfig, b ReportsBackend) (*Reports, error) {
-	config, err := c.TLS.Config()
+	config, err := b.Ports.Certificates.Config(c.Listen, c.TLS)
 	if err != nil {
 		return nil, err
 	}
@@ -72,7 +72,7 @@ func OpenReports(ctx context.Context, c GRPCConfig, b ReportsBackend) (*Reports,
 	if path, ok := strings.CutPrefix(c.Listen, unixPrefix); ok {
 		l, err = listen.Unix(ctx, path)
 	} else {
-		l, err = b.Sockets.Open(ctx, c.Listen, listen.TLS{}) // gRPC does the handshake: it names its protocol there
+		l, err = b.Ports.Sockets.Open(ctx, c.Listen) // gRPC does the handshake: it names its protocol there
 	}
 	if err != nil {
 		return nil, err

@@ -33,8 +33,8 @@ type Backend struct {
 	Status  func(ctx context.Context) any
 	Metrics prometheus.Gatherer
 	Log     zerolog.Logger
-	// Sockets are those that systemd has passed; nil for none.
-	Sockets *listen.Sockets
+	// Ports is how the daemon opens its ports.
+	Ports listen.Ports
 }
 
 // Server serves a Backend.
@@ -47,7 +47,7 @@ type Server struct {
 
 // Open binds the address, so that a port in use is known at the start.
 func Open(ctx context.Context, c Config, b Backend) (*Server, error) {
-	l, err := b.Sockets.Open(ctx, c.Listen, c.TLS)
+	l, err := b.Ports.Open(ctx, c.Listen, c.TLS)
 	if err != nil {
 		return nil, err
 	}

@@ -59,7 +59,7 @@ func OpenHTTP(ctx context.Context, c HTTPConfig, env Env) (*HTTP, error) {
 	if err := c.Validate(); err != nil {
 		return nil, err
 	}
-	l, err := env.Sockets.Open(ctx, c.Listen, c.TLS)
+	l, err := env.Ports.Open(ctx, c.Listen, c.TLS)
 	if err != nil {
 		return nil, fmt.Errorf("listen on %s: %w", c.Listen, err)
 	}

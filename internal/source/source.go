@@ -51,8 +51,8 @@ type Env struct {
 	// Stamp returns the time of receipt for one alert: never the same twice.
 	Stamp   func() time.Time
 	Offsets Offsets
-	// Sockets are those that systemd has passed; nil for none.
-	Sockets *listen.Sockets
+	// Ports is how the daemon opens its ports.
+	Ports listen.Ports
 }
 
 // Offsets keeps how far a source has read, under a key of its own choice.
