@@ -150,6 +150,15 @@ func newBench(t *testing.T) *bench {
 
 func (b *bench) start() {
 	b.t.Helper()
+	b.open()
+	ctx, cancel := context.WithCancel(b.t.Context())
+	b.cancel, b.drain, b.ended = cancel, make(chan struct{}), make(chan error, 1)
+	go func() { b.ended <- b.worker.Run(ctx, b.drain) }()
+}
+
+// open makes a worker that does not run yet.
+func (b *bench) open() {
+	b.t.Helper()
 	program, err := when.Compile(b.when)
 	if err != nil {
 		b.t.Fatal(err)
@@ -168,9 +177,6 @@ func (b *bench) start() {
 	if err != nil {
 		b.t.Fatal(err)
 	}
-	ctx, cancel := context.WithCancel(b.t.Context())
-	b.cancel, b.drain, b.ended = cancel, make(chan struct{}), make(chan error, 1)
-	go func() { b.ended <- b.worker.Run(ctx, b.drain) }()
 }
 
 // crashLog is the log as one worker has it, which loses its disk when the worker crashes.

@@ -172,7 +172,6 @@ func (w *Worker) restore(state []store.Change) {
 	w.groups.ready()
 	w.Memory.ready()
 	w.dead.inOrder()
-	w.trimDead()
 }
 
 // Run delivers until drain is closed and everything is delivered, or until ctx ends. A delivery
@@ -187,6 +186,7 @@ func (w *Worker) Run(ctx context.Context, drain <-chan struct{}) error {
 	defer stopFeed()
 	defer w.end()
 
+	w.trimDead() // not sooner: a worker that never runs loses none
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
 	asked := false
