@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -16,7 +17,8 @@ import (
 // A reload reads the configuration again and takes over what a running daemon can: rules, sinks with
 // their policies, grouping. It makes and opens everything that is new first. If one thing fails, all of it
 // is undone and the last good configuration stays in force; else all of it is put in place, which can not
-// fail. Sources, the log and the listeners keep what they were started with; what of them differs is named.
+// fail. Sources, the log and the listeners keep what they were started with, but for renewed certificates;
+// what of them differs is named.
 
 // Reloaded is what a reload did.
 type Reloaded struct {
@@ -201,6 +203,9 @@ func (a *App) reload(ctx context.Context, why string, start func(func()), delive
 	defer notify(daemon.SdNotifyReady)
 	did, err := a.tryReload(ctx, start, deliver)
 	switch {
+	case errors.Is(err, errStopping): // and not the configuration is at fault
+		a.log.Info().Str("why", why).Msg("a stop came before the configuration was read again")
+		return did, err
 	case err != nil:
 		did.Outcome = reloadRejected
 		a.log.Error().Err(err).Str("why", why).Str("in_force", a.reloads.inForce.Load().Hash()).

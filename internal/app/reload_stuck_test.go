@@ -44,6 +44,9 @@ func TestStopWhileAFileDoesNotAnswer(t *testing.T) {
 	if err := <-done; err == nil {
 		t.Error("a configuration that could not be read is in force")
 	}
+	if n := r.counter("filelessd_config_reloads_total", "outcome", "rejected"); n != 0 {
+		t.Errorf("a reload that a stop cut off is counted as rejected: %v", n)
+	}
 }
 
 // TestReloadFilesOfSinks: what a sink reads has to be a file that ends.
