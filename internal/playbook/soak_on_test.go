@@ -1,0 +1,5 @@
+//go:build soak
+
+package playbook
+
+const soak = true
