@@ -2,6 +2,7 @@ package convert
 
 import (
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -73,38 +74,64 @@ func (s *section) tls(secure bool) fields {
 	case !secure:
 		return nil
 	case !check && !mutual:
-		s.note(Dropped, "checkcert", "filelessd always checks certificates. One of an authority of your own needs `tls.ca_file`; without it deliveries fail, and are tried again until it is there")
-	}
-	client := func(name, file string) string {
-		if v := s.global.n.get("mutualtlsclient").get(name); v != nil && v.text != "" {
-			s.tlsUsed["mutualtlsclient"] = true
-			return v.text
-		}
-		s.tlsUsed["mutualtlsfilespath"] = true
-		return s.global.text("mutualtlsfilespath") + "/" + file
+		s.note(Dropped, "checkcert", "%s", alwaysChecked)
 	}
 	var f fields
 	if mutual {
-		f.add("ca_file", client("cacertfile", "ca.crt"))
-		f.add("cert_file", client("certfile", "client.crt"))
-		f.add("key_file", client("keyfile", "client.key"))
+		s.note(Converted, "mutualtls", "the `tls` of the sink. %s", instead)
+		f.add("ca_file", s.certificate("cacertfile", "ca.crt"))
+		f.add("cert_file", s.certificate("certfile", "client.crt"))
+		f.add("key_file", s.certificate("keyfile", "client.key"))
 		return fields{{key: "tls", value: f}}
 	}
-	if ca := s.global.n.get("tlsclient").get("cacertfile"); ca != nil && ca.text != "" {
-		s.tlsUsed["tlsclient"] = true
+	// The authorities of tlsclient are for Falcosidekick's own HTTP client. Outputs with another client (mail, OTLP)
+	// know the system's only, and have no mutualtls.
+	_, own := s.keys["mutualtls"]
+	if ca := s.global.n.get("tlsclient").get("cacertfile"); own && ca != nil && ca.text != "" {
+		s.usesTLS("tlsclient")
 		return fields{{key: "tls", value: fields{{key: "ca_file", value: ca.text}}}}
 	}
 	return nil
+}
+
+const (
+	alwaysChecked = "filelessd always checks certificates. One of an authority of your own needs `tls.ca_file`; without it deliveries fail, and are tried again until it is there"
+	// instead is said wherever a ca_file is written.
+	instead = "filelessd trusts the authorities of `tls.ca_file` instead of the system's, where Falcosidekick trusts both: " +
+		"for a receiver with a certificate of a public authority, such as Slack, take ca_file out, or put those authorities into that file too"
+)
+
+// certificate is the file of mutual TLS that Falcosidekick has under a common name, or in the common folder.
+func (s *section) certificate(name, file string) string {
+	if v := s.global.n.get("mutualtlsclient").get(name); v != nil && v.text != "" {
+		s.usesTLS("mutualtlsclient")
+		return v.text
+	}
+	s.usesTLS("mutualtlsfilespath")
+	return s.global.text("mutualtlsfilespath") + "/" + file
+}
+
+// usesTLS remembers that this output's sink has something of a key about certificates.
+func (s *section) usesTLS(key string) {
+	if !slices.Contains(s.tlsUsed[key], s.path) {
+		s.tlsUsed[key] = append(s.tlsUsed[key], s.path)
+	}
 }
 
 // tlsTold says what became of the certificates.
 func (c *conversion) tlsTold() {
 	g := c.global
 	for _, name := range []string{"mutualtlsfilespath", "mutualtlsclient", "tlsclient"} {
+		var have []string
+		for _, s := range c.sinks {
+			if slices.Contains(c.tlsUsed[name], s.path) {
+				have = append(have, s.name)
+			}
+		}
 		switch {
 		case !g.given(name):
-		case c.tlsUsed[name]:
-			g.note(Converted, name, "the `tls` of the sinks that use it. filelessd trusts the authorities of `tls.ca_file` instead of the system's, where Falcosidekick trusts both")
+		case len(have) > 0:
+			g.note(Converted, name, "the `tls` of %s. %s", strings.Join(have, ", "), instead)
 		default:
 			g.note(Dropped, name, "no sink here needs it")
 		}

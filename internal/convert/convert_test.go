@@ -291,3 +291,41 @@ func TestDollars(t *testing.T) {
 		t.Errorf("got\n%s", r.Config)
 	}
 }
+
+// Only Falcosidekick's own HTTP client knows the certificates of tlsclient and mutualtlsclient. A ca_file takes the
+// place of the system's authorities, so a sink that needs none must have none.
+func TestAuthorities(t *testing.T) {
+	const common = "tlsclient: {cacertfile: /own/ca.crt}\nmutualtlsclient: {certfile: /m/c.crt, keyfile: /m/c.key, cacertfile: /m/ca.crt}\n"
+	for _, c := range []struct {
+		text, want string
+		used       string // key of the common ones that has a note with the sink's name
+	}{
+		{"webhook: {address: 'https://x.example'}", "/own/ca.crt", "tlsclient"},
+		{"webhook: {address: 'https://x.example', mutualtls: true}", "/m/ca.crt", "mutualtlsclient"},
+		{"redis: {address: 'r.example:6379', tls: true}", "", ""},
+		{"redis: {address: 'r.example:6379', mutualtls: true}", "/m/ca.crt", "mutualtlsclient"},
+		{"pagerduty: {routingkey: 0123456789abcdef0123456789abcdef, mutualtls: true}", "", ""},
+		{"smtp: {hostport: 'm.example:587', from: a@x.example, to: b@x.example}", "", ""},
+		{"otlp: {logs: {endpoint: 'https://o.example:4318'}}", "", ""},
+	} {
+		r := convertText(t, common+c.text)
+		if got := strings.Contains(string(r.Config), "ca_file: "+c.want+"\n"); got != (c.want != "") || strings.Count(string(r.Config), "ca_file") > 1 || c.want == "" && strings.Contains(string(r.Config), "tls:") {
+			t.Errorf("%s: want ca_file %q in\n%s", c.text, c.want, r.Config)
+		}
+		for _, key := range []string{"tlsclient", "mutualtlsclient"} {
+			if key == c.used {
+				wantNote(t, r, Converted, key, "the `tls` of "+r.Converted[0]+". filelessd trusts")
+			} else {
+				wantNote(t, r, Dropped, key, "no sink here needs it")
+			}
+		}
+		if strings.Contains(c.text, "mutualtls") {
+			path := r.Converted[0]
+			if c.want == "" {
+				wantNote(t, r, Dropped, path+".mutualtls", "does not ask for it")
+			} else {
+				wantNote(t, r, Converted, path+".mutualtls", "instead of the system's")
+			}
+		}
+	}
+}

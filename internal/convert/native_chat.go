@@ -30,7 +30,8 @@ func toPagerDuty(s *section) (fields, string) {
 	default:
 		s.note(Bad, "region", "want us or eu; it is taken for us, as Falcosidekick does")
 	}
-	return append(f, s.tls(true)...), ""
+	s.idle("Falcosidekick does not ask for it here, and trusts the system's authorities, as filelessd does", "mutualtls", "checkcert")
+	return f, ""
 }
 
 func toWebhook(s *section) (fields, string) {

@@ -104,27 +104,23 @@ func (s *section) redisKeys(f fields, tls, mutual bool) fields {
 	f.add("stream", stream)
 	s.used["storagetype"], s.used["key"] = true, true
 	s.note(Converted, "storagetype", "a stream under the key `stream`, which has to be another than that of the list or hash. Readers that can not change: convert again with --through redis")
-	own := func(name, common, file string) string {
+	own := func(name, file string) string {
 		if text := s.text(name); text != "" {
 			return text
 		}
-		if v := s.global.n.get("mutualtlsclient").get(common); v != nil && v.text != "" {
-			s.tlsUsed["mutualtlsclient"] = true
-			return v.text
-		}
-		s.tlsUsed["mutualtlsfilespath"] = true
-		return s.global.text("mutualtlsfilespath") + "/" + file
+		return s.certificate(name, file)
 	}
 	switch {
 	case mutual:
+		s.note(Converted, "mutualtls", "the `tls` of the sink. %s", instead)
 		f.add("tls", fields{
-			{key: "ca_file", value: own("cacertfile", "cacertfile", "ca.crt")},
-			{key: "cert_file", value: own("certfile", "certfile", "client.crt")},
-			{key: "key_file", value: own("keyfile", "keyfile", "client.key")},
+			{key: "ca_file", value: own("cacertfile", "ca.crt")},
+			{key: "cert_file", value: own("certfile", "client.crt")},
+			{key: "key_file", value: own("keyfile", "client.key")},
 		})
 		return f
 	case tls && !s.boolean("checkcert"):
-		s.note(Dropped, "checkcert", "filelessd always checks certificates. One of an authority of your own needs `tls.ca_file`; without it deliveries fail, and are tried again until it is there")
+		s.note(Dropped, "checkcert", "%s", alwaysChecked)
 	}
 	s.idle("the connection is one without TLS", "checkcert", "certfile", "keyfile", "cacertfile")
 	return f
