@@ -144,9 +144,15 @@ func secure(address string) bool {
 	return strings.HasPrefix(strings.ToLower(address), "https://")
 }
 
-// customFields returns the fields that Falcosidekick adds to each alert.
-func (c *conversion) customFields() []pair {
-	var all []pair
+// label is a custom field as a label.
+type label struct {
+	pair
+	field string // the name that the field has
+}
+
+// customFields returns the fields that Falcosidekick adds to each alert, and says which can be no labels.
+func (c *conversion) customFields() []label {
+	var all []label
 	for _, p := range c.global.pairs("customfields") {
 		name := strings.Map(func(r rune) rune {
 			if r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || r == '_' {
@@ -157,11 +163,23 @@ func (c *conversion) customFields() []pair {
 		if name[0] >= '0' && name[0] <= '9' {
 			name = "_" + name
 		}
-		if p.value != "" && !strings.HasPrefix(name, "__") {
-			all = append(all, pair{name, p.value, p.line, p.file})
+		switch {
+		case p.value == "":
+			c.fieldNote(p, p.name, Dropped, "it is empty")
+		case strings.HasPrefix(name, "__"):
+			c.fieldNote(p, p.name, Dropped, "no label may begin with __")
+		case slices.ContainsFunc(all, func(l label) bool { return l.name == name }):
+			c.fieldNote(p, p.name, Dropped, "another field becomes the label "+name)
+		default:
+			all = append(all, label{pair{name, p.value, p.line, p.file}, p.name})
 		}
 	}
 	return all
+}
+
+// fieldNote says something of one custom field.
+func (c *conversion) fieldNote(p pair, field string, k Kind, what string) {
+	c.noteAt(Note{File: p.file, Line: p.line, Key: "customfields." + shown(field), Kind: k, What: what})
 }
 
 // withLabels adds the custom fields to labels, but for names that are taken.
@@ -169,16 +187,13 @@ func (s *section) withLabels(labels fields, taken ...string) fields {
 	for _, f := range labels {
 		taken = append(taken, f.key)
 	}
-	for _, p := range s.labels {
-		free := true
-		for _, t := range taken {
-			free = free && t != p.name
+	for _, l := range s.labels {
+		if slices.Contains(taken, l.name) {
+			s.fieldNote(l.pair, l.field, Dropped, "the sink for "+s.path+" has the label "+l.name+" already")
+			continue
 		}
-		if free {
-			labels.add(p.name, s.labelValue(p))
-			taken = append(taken, p.name)
-			s.labelled[s.path] = true
-		}
+		labels.add(l.name, s.labelValue(l.pair))
+		s.labelled[s.path] = true
 	}
 	return labels
 }
@@ -197,7 +212,7 @@ func (s *section) labelValue(p pair) any {
 // fieldsTold says what became of the custom fields.
 func (c *conversion) fieldsTold() {
 	g := c.global
-	if len(c.labels) == 0 { // none, or none that could be understood
+	if len(c.labels) == 0 { // none, or notes say why not
 		return
 	}
 	var have []string
@@ -211,4 +226,9 @@ func (c *conversion) fieldsTold() {
 		return
 	}
 	g.note(Converted, "customfields", "labels of %s; the other sinks have none", strings.Join(have, ", "))
+	for _, l := range c.labels {
+		if l.name != l.field {
+			c.fieldNote(l.pair, l.field, Converted, "the label is "+l.name)
+		}
+	}
 }

@@ -60,7 +60,7 @@ type conversion struct {
 	stay     []converted
 	global   *section
 	sections map[string]*section
-	labels   []pair              // the custom fields
+	labels   []label             // the custom fields
 	labelled map[string]bool     // outputs whose sinks have them as labels
 	tlsUsed  map[string][]string // for a key about certificates the outputs whose sinks use it
 }

@@ -329,3 +329,23 @@ func TestAuthorities(t *testing.T) {
 		}
 	}
 }
+
+// Each custom field is a label or in a note.
+func TestCustomFields(t *testing.T) {
+	r := convertText(t, `
+customfields: {job: other, severity: high, cost.centre: one, cost-centre: two, __meta: x, empty: "", cluster: eu}
+loki: {hostport: 'http://loki:3100'}
+alertmanager: {hostport: 'http://am:9093', extralabels: {cluster: us}}
+`)
+	wantNote(t, r, Converted, "customfields", "labels of alertmanager, loki")
+	wantNote(t, r, Converted, "customfields.cost.centre", "cost_centre")
+	wantNote(t, r, Dropped, "customfields.cost-centre", "another field becomes the label cost_centre")
+	wantNote(t, r, Dropped, "customfields.__meta", "begin with __")
+	wantNote(t, r, Dropped, "customfields.empty", "empty")
+	wantNote(t, r, Dropped, "customfields.job", "the sink for loki has the label job already")
+	wantNote(t, r, Dropped, "customfields.severity", "the sink for loki has")
+	wantNote(t, r, Dropped, "customfields.severity", "the sink for alertmanager has")
+	wantNote(t, r, Dropped, "customfields.cluster", "the sink for alertmanager has")
+	r = convertText(t, "customfields: {__meta: x}\nloki: {hostport: 'http://loki:3100'}\n")
+	wantNote(t, r, Dropped, "customfields.__meta", "begin with __")
+}
