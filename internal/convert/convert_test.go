@@ -2,6 +2,7 @@ package convert
 
 import (
 	"flag"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -223,6 +224,7 @@ func TestStays(t *testing.T) {
 		{"loki", "loki: {hostport: 'https://l.example', endpoint: /push}", "another path"},
 		{"splunk", "splunk: {host: 'https://s.example'}", "token"},
 		{"otlp.logs", "otlp: {logs: {endpoint: 'https://o.example:4317', protocol: grpc}}", "gRPC"},
+		{"otlp.logs", "otlp: {logs: {endpoint: 'https://o.example/custom'}}", "another path"},
 		{"aws.s3", "aws: {region: eu-1, s3: {bucket: alerts}}", "fixed keys"},
 		{"aws.s3", "aws: {rolearn: r, accesskeyid: a, secretaccesskey: s, region: eu-1, s3: {bucket: alerts}}", "role"},
 		{"alertmanager", "alertmanager: {hostport: 'https://a.example', endpoint: /alerts}", "another path"},
@@ -348,4 +350,27 @@ alertmanager: {hostport: 'http://am:9093', extralabels: {cluster: us}}
 	wantNote(t, r, Dropped, "customfields.cluster", "the sink for alertmanager has")
 	r = convertText(t, "customfields: {__meta: x}\nloki: {hostport: 'http://loki:3100'}\n")
 	wantNote(t, r, Dropped, "customfields.__meta", "begin with __")
+}
+
+// Values that Falcosidekick or a library of it reads otherwise than they are written.
+func TestAsTheReceiverWantsIt(t *testing.T) {
+	const keys = "aws: {accesskeyid: a, secretaccesskey: s, region: %s, s3: {bucket: alerts}}"
+	for _, c := range []struct{ text, want string }{
+		{fmt.Sprintf(keys, "eu-west-1"), "url: https://s3.eu-west-1.amazonaws.com\n"},
+		{fmt.Sprintf(keys, "cn-north-1"), "url: https://s3.cn-north-1.amazonaws.com.cn\n"},
+		{"otlp: {logs: {endpoint: ' http://o.example:4318 '}}", "url: http://o.example:4318\n"},
+		{"otlp: {logs: {endpoint: 'http://o.example/api/v1/logs/'}}", "url: http://o.example/api\n"},
+	} {
+		if r := convertText(t, c.text); !strings.Contains(string(r.Config), c.want) {
+			t.Errorf("%s: no %s in\n%s", c.text, c.want, r.Config)
+		}
+	}
+	r := convertText(t, "otlp: {logs: {endpoint: 'http://o.example', headers: 'Authorization=Basic%20dTpw%3D%3D,X%2DOne=1,x-bad=%zz'}}")
+	want := map[string]string{"OTLP_LOGS_HEADERS_AUTHORIZATION": "Basic dTpw==", "OTLP_LOGS_HEADERS_X_ONE": "1", "OTLP_LOGS_HEADERS_X_BAD": "%zz"}
+	if diff := cmp.Diff(want, r.values); diff != "" {
+		t.Errorf("variables (-want +got):\n%s", diff)
+	}
+	wantNote(t, r, Secret, "otlp.logs.headers.Authorization", "without the escapes of a URL")
+	r = convertText(t, "aws: {accesskeyid: a, secretaccesskey: s, s3: {bucket: alerts, endpoint: 'http://minio.example:9000'}}")
+	wantNote(t, r, Converted, "aws.s3.endpoint", "addressing: virtual")
 }

@@ -136,9 +136,14 @@ func toS3(s *section) (fields, string) {
 	case aws.text("region") == "" && s.text("endpoint") == "":
 		return nil, "filelessd's s3 has to be told the region (aws.region)"
 	}
-	endpoint := any("https://s3." + aws.text("region") + ".amazonaws.com")
+	domain := ".amazonaws.com"
+	if strings.HasPrefix(aws.text("region"), "cn-") {
+		domain += ".cn"
+	}
+	endpoint := any("https://s3." + aws.text("region") + domain)
 	if s.text("endpoint") != "" {
 		endpoint = s.address("endpoint", same)
+		s.note(Converted, "endpoint", "the bucket is in the path of the URL, where Falcosidekick has it before the host; for storage that takes it there only, `addressing: virtual`")
 	}
 	return s.bucket(aws, endpoint), ""
 }

@@ -80,18 +80,22 @@ func (s *section) headers(name string) fields {
 			s.noteAt(Note{Line: p.line, Key: s.key(name) + "." + shown(p.name), Kind: Dropped, What: "filelessd sets this header itself"})
 			continue
 		}
-		all.add(p.name, s.headerValue(name, p))
+		all.add(p.name, s.headerValue(name, p, same))
 	}
 	return all
 }
 
-// headerValue is a reference to the value of one header. Falcosidekick takes all headers from one variable, so
-// this one has a name of ours.
-func (s *section) headerValue(name string, p pair) reference {
+// headerValue is a reference to the value of one header, which read makes of what is written. Falcosidekick takes all
+// headers from one variable, so this one has a name of ours.
+func (s *section) headerValue(name string, p pair, read func(string) string) reference {
 	file, line := s.place(name)
 	if file == "" && p.line > 0 {
 		line = p.line
 	}
 	v := Variable{Name: variableOf(s.key(name) + "." + p.name), Key: s.key(name) + "." + shown(p.name), Line: line, How: "the value of this header"}
-	return s.refer(v, file, p.value)
+	value := read(p.value)
+	if value != p.value {
+		v.How += " without the escapes of a URL: a blank for %20, = for %3D"
+	}
+	return s.refer(v, file, value)
 }

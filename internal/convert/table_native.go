@@ -109,7 +109,7 @@ func logs() []output {
 			changes: "RFC 5424 from `filelessd` with facility `local0`, where Falcosidekick sends the older form from `Falco` with facility `kern`: look at the receiver's filters",
 		}, {
 			path: "otlp.logs", name: "OTLP logs", needs: "endpoint", kind: "otlp_logs", make: toOTLP,
-			unless:  "gRPC; variables for the OpenTelemetry library",
+			unless:  "gRPC; another path; variables for the OpenTelemetry library",
 			keys:    "endpoint protocol=http/protobuf timeout=10000 synced=false headers! extraenvvars{}! tls=false checkcert=true minimumpriority",
 			changes: "records follow OpenTelemetry's conventions, with the report's severity",
 			left:    map[string]string{"synced": "a report counts as delivered when the receiver has answered, always"},
