@@ -374,3 +374,24 @@ func TestAsTheReceiverWantsIt(t *testing.T) {
 	r = convertText(t, "aws: {accesskeyid: a, secretaccesskey: s, s3: {bucket: alerts, endpoint: 'http://minio.example:9000'}}")
 	wantNote(t, r, Converted, "aws.s3.endpoint", "addressing: virtual")
 }
+
+// A variable with the name of Falcosidekick's has what that has there: filelessd may get the same environment.
+func TestVariablesOfTheSameEnvironment(t *testing.T) {
+	for _, c := range []struct {
+		text string
+		want map[string]string
+	}{
+		{"alertmanager: {hostport: 'https://u:p@a.example'}", map[string]string{"ALERTMANAGER_HOSTPORT": "https://u:p@a.example"}},
+		{"alertmanager: {hostport: ['https://u:p@a.example']}", map[string]string{"ALERTMANAGER_HOSTPORT": "https://u:p@a.example"}},
+		{"alertmanager: {hostport: 'http://b.example,https://u:p@a.example'}", map[string]string{"ALERTMANAGER_HOSTPORT_URL": "https://u:p@a.example"}},
+		{"alertmanager: {hostport: 'https://u:p@a.example', endpoint: /x/api/v2/alerts}", map[string]string{"ALERTMANAGER_HOSTPORT_URL": "https://u:p@a.example/x"}},
+		{"loki: {hostport: 'https://u:p@l.example'}", map[string]string{"LOKI_HOSTPORT": "https://u:p@l.example"}},
+		{"loki: {hostport: 'https://u:p@l.example', endpoint: /x/loki/api/v1/push}", map[string]string{"LOKI_HOSTPORT_URL": "https://u:p@l.example/x"}},
+		{"otlp: {logs: {endpoint: 'https://u:p@o.example/v1/logs'}}", map[string]string{"OTLP_LOGS_ENDPOINT_URL": "https://u:p@o.example"}},
+	} {
+		r := convertText(t, c.text)
+		if diff := cmp.Diff(c.want, r.values); diff != "" || r.Bad() {
+			t.Errorf("%s: variables (-want +got), bad %v:\n%s", c.text, r.Bad(), diff)
+		}
+	}
+}

@@ -59,11 +59,10 @@ func (s *section) address(name string, change func(string) string) any {
 	if open(value) {
 		return value
 	}
-	how := ""
-	if value != whole {
-		how = "the value of this key without the path that filelessd adds itself"
+	if value != whole { // and so not what Falcosidekick's variable has
+		return s.variable(variableOf(s.key(name))+"_URL", name, value, "the value of this key without the path that filelessd adds itself")
 	}
-	return s.variable(variableOf(s.key(name)), name, value, how)
+	return s.variable(variableOf(s.key(name)), name, value, "")
 }
 
 // headers returns the custom headers, each value a secret. Those that filelessd sets itself are left out.
