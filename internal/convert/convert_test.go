@@ -395,3 +395,21 @@ func TestVariablesOfTheSameEnvironment(t *testing.T) {
 		}
 	}
 }
+
+func TestBatching(t *testing.T) {
+	for value, on := range map[string]bool{"true": true, "1": true, "T": true, "false": false, "'0'": false} {
+		r := convertText(t, "elasticsearch: {hostport: 'https://es.example', batching: {enabled: "+value+", batchsize: 1000}}")
+		if strings.Contains(string(r.Config), "batch:") != on || r.Bad() {
+			t.Errorf("enabled: %s gives\n%s\n%s", value, r.Config, notesText(r))
+		}
+		if on {
+			wantNote(t, r, Converted, "elasticsearch.batching", "100 reports")
+		} else {
+			wantNote(t, r, Dropped, "elasticsearch.batching", "not enabled")
+		}
+	}
+	r := convertText(t, "elasticsearch: {hostport: 'https://es.example', batching: {enable: true, flushinterval: 1s}}")
+	wantNote(t, r, Unknown, "elasticsearch.batching.enable", "no such key")
+	r = convertText(t, "elasticsearch: {hostport: 'https://es.example', batching: {enabled: perhaps}}")
+	wantNote(t, r, Bad, "elasticsearch.batching.enabled", "true or false")
+}

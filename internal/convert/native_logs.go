@@ -20,6 +20,11 @@ func duration(milliseconds int) string {
 	return text
 }
 
+// batching are the keys of Elasticsearch's batches.
+func batching() output {
+	return output{path: "elasticsearch.batching", keys: "enabled=false batchsize=5242880 flushinterval=1s"}
+}
+
 func toElasticsearch(s *section) (fields, string) {
 	if len(s.pairs("customheaders")) > 0 {
 		return nil, "filelessd's sink for Elasticsearch adds no headers"
@@ -53,9 +58,9 @@ func toElasticsearch(s *section) (fields, string) {
 		s.idle("a user and a password go together; Falcosidekick sends neither without the other", "username", "password")
 	}
 	if v := s.value("batching"); v != nil && v.kind == mapping {
-		s.used["batching"] = true
-		if on := v.get("enabled"); on != nil && strings.EqualFold(on.text, "true") {
+		if s.section(batching()).boolean("enabled") {
 			f.add("batch", fields{{key: "max", value: 100}, {key: "wait", value: "1s"}})
+			s.used["batching"] = true
 			s.note(Converted, "batching", "batch: 100 reports or 1s; filelessd counts reports, not bytes")
 		}
 	}

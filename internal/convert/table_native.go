@@ -83,6 +83,7 @@ func logs() []output {
 				"createindextemplate=false numberofshards=3 numberofreplicas=3 enablecompression=false batching{} customheaders{}!" + httpKeys,
 			changes: "documents by the Elastic Common Schema in an index of their own, since those of Falcosidekick have other types under the same names; the user needs the right to write there, and to put an index template",
 			left: map[string]string{
+				"batching":            "it is not enabled",
 				"pipeline":            "it was written for Falcosidekick's documents; set `pipeline` if it takes ECS",
 				"flattenfields":       "documents follow ECS",
 				"createindextemplate": "filelessd puts a template of its own; `template: false` keeps it from that",
