@@ -35,6 +35,9 @@ func (s *section) when() string {
 	if least == "" {
 		return ""
 	}
+	if (s.path == "smtp" || s.path == "otlp.logs") && strings.EqualFold(least, "info") {
+		least = event.Informational.String() // the other outputs refuse this short name before they look for it
+	}
 	var names []string
 	for p := event.Emergency; p <= event.Debug; p++ {
 		names = append(names, strconv.Quote(p.String()))

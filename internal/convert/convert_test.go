@@ -413,3 +413,24 @@ func TestBatching(t *testing.T) {
 	r = convertText(t, "elasticsearch: {hostport: 'https://es.example', batching: {enabled: perhaps}}")
 	wantNote(t, r, Bad, "elasticsearch.batching.enabled", "true or false")
 }
+
+// Of all sinks, Falcosidekick takes info for a priority in those of mail and OTLP logs.
+func TestInfo(t *testing.T) {
+	for text, takes := range map[string]bool{
+		"smtp: {hostport: 'm.example:25', from: a@x.example, to: b@x.example, minimumpriority: Info}": true,
+		"otlp: {logs: {endpoint: 'http://o.example', minimumpriority: info}}":                         true,
+		"slack: {webhookurl: 'https://s.example/x', minimumpriority: info}":                           false,
+	} {
+		r := convertText(t, text)
+		if r.Bad() == takes || strings.Contains(string(r.Config), `"Notice", "Informational"]`) != takes {
+			t.Errorf("%s gives\n%s\n%s", text, r.Config, notesText(r))
+		}
+	}
+}
+
+func TestSubjects(t *testing.T) {
+	r := convertText(t, "nats: {hostport: 'nats://n.example:4222', subjecttemplate: soc.falco}")
+	wantNote(t, r, Converted, "nats.subjecttemplate", "that of Falcosidekick, so that readers find reports among its alerts. Make a stream that takes it: nats stream add FILELESSD --subjects 'soc.falco'")
+	r = convertText(t, "nats: {hostport: 'nats://n.example:4222'}")
+	wantNote(t, r, Converted, "nats.subjecttemplate", "<rule> its {technique}. Make a stream that takes it: nats stream add FILELESSD --subjects 'falco.>'")
+}

@@ -12,8 +12,13 @@ func toNATS(s *section) (fields, string) {
 	template := s.text("subjecttemplate")
 	subject := strings.NewReplacer("<priority>", "{severity}", "<rule>", "{technique}").Replace(template)
 	f.add("subject", subject)
-	s.note(Converted, "subjecttemplate", "subject: <priority> is the report's {severity} and <rule> its {technique}. Make a stream that takes it: nats stream add FILELESSD --subjects '%s' --storage file --dupe-window 72h --defaults",
-		shown(streamSubject(subject)))
+	what := "subject: <priority> is the report's {severity} and <rule> its {technique}"
+	if subject == template {
+		what = "subject: that of Falcosidekick, so that readers find reports among its alerts"
+	}
+	s.note(Converted, "subjecttemplate", "%s. Make a stream that takes it: nats stream add FILELESSD --subjects '%s' --storage file --dupe-window 72h --defaults. "+
+		"As long as Falcosidekick publishes there, the stream takes all its alerts too; another `subject` keeps them apart",
+		what, shown(streamSubject(subject)))
 	return append(f, s.tls(strings.HasPrefix(s.text("hostport"), "tls://"))...), ""
 }
 
