@@ -124,6 +124,8 @@ func (c *convertCommand) summary(r *convert.Result) string {
 		lines = append(lines, "the configuration of the Falcosidekick behind filelessd is in "+c.Rest+" (with its secrets): "+strings.Join(r.Stay, " "))
 	case len(r.Stay) > 0:
 		lines = append(lines, "a Falcosidekick behind filelessd is to have these outputs and no others (--rest FILE writes that): "+strings.Join(r.Stay, " "))
+	case c.Rest != "":
+		lines = append(lines, "no output stays with Falcosidekick, so "+c.Rest+" was not written")
 	}
 	lines = append(lines, "then: filelessd check --connect -c FILE")
 	for i := range lines {

@@ -47,6 +47,7 @@ func TestConvert(t *testing.T) {
 		{[]string{filepath.Join(dir, "nothing")}, "", 2, "", "no such file"},
 		{[]string{"--through", "discord", file}, "", 2, "", "no output that filelessd has a sink for"},
 		{[]string{"--rest", file, file}, "", 2, "", "file exists"},
+		{[]string{"--rest", filepath.Join(dir, "none"), "--env", env}, "", 0, "type: loki", "no output stays with Falcosidekick, so " + dir},
 	} {
 		code, stdout, stderr := run(t, c.stdin, append([]string{"convert"}, c.args...)...)
 		if code != c.code || !strings.Contains(stdout, c.stdout) || !strings.Contains(stderr, c.stderr) {

@@ -2,6 +2,7 @@ package convert
 
 import (
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -33,6 +34,9 @@ func (s *section) when() string {
 	least := s.text("minimumpriority")
 	if least == "" {
 		return ""
+	}
+	if (s.path == "smtp" || s.path == "otlp.logs") && strings.EqualFold(least, "info") {
+		least = event.Informational.String() // the other outputs refuse this short name before they look for it
 	}
 	var names []string
 	for p := event.Emergency; p <= event.Debug; p++ {
@@ -73,38 +77,64 @@ func (s *section) tls(secure bool) fields {
 	case !secure:
 		return nil
 	case !check && !mutual:
-		s.note(Dropped, "checkcert", "filelessd always checks certificates. One of an authority of your own needs `tls.ca_file`; without it deliveries fail, and are tried again until it is there")
-	}
-	client := func(name, file string) string {
-		if v := s.global.n.get("mutualtlsclient").get(name); v != nil && v.text != "" {
-			s.tlsUsed["mutualtlsclient"] = true
-			return v.text
-		}
-		s.tlsUsed["mutualtlsfilespath"] = true
-		return s.global.text("mutualtlsfilespath") + "/" + file
+		s.note(Dropped, "checkcert", "%s", alwaysChecked)
 	}
 	var f fields
 	if mutual {
-		f.add("ca_file", client("cacertfile", "ca.crt"))
-		f.add("cert_file", client("certfile", "client.crt"))
-		f.add("key_file", client("keyfile", "client.key"))
+		s.note(Converted, "mutualtls", "the `tls` of the sink. %s", instead)
+		f.add("ca_file", s.certificate("cacertfile", "ca.crt"))
+		f.add("cert_file", s.certificate("certfile", "client.crt"))
+		f.add("key_file", s.certificate("keyfile", "client.key"))
 		return fields{{key: "tls", value: f}}
 	}
-	if ca := s.global.n.get("tlsclient").get("cacertfile"); ca != nil && ca.text != "" {
-		s.tlsUsed["tlsclient"] = true
+	// The authorities of tlsclient are for Falcosidekick's own HTTP client. Outputs with another client (mail, OTLP)
+	// know the system's only, and have no mutualtls.
+	_, own := s.keys["mutualtls"]
+	if ca := s.global.n.get("tlsclient").get("cacertfile"); own && ca != nil && ca.text != "" {
+		s.usesTLS("tlsclient")
 		return fields{{key: "tls", value: fields{{key: "ca_file", value: ca.text}}}}
 	}
 	return nil
+}
+
+const (
+	alwaysChecked = "filelessd always checks certificates. One of an authority of your own needs `tls.ca_file`; without it deliveries fail, and are tried again until it is there"
+	// instead is said wherever a ca_file is written.
+	instead = "filelessd trusts the authorities of `tls.ca_file` instead of the system's, where Falcosidekick trusts both: " +
+		"for a receiver with a certificate of a public authority, such as Slack, take ca_file out, or put those authorities into that file too"
+)
+
+// certificate is the file of mutual TLS that Falcosidekick has under a common name, or in the common folder.
+func (s *section) certificate(name, file string) string {
+	if v := s.global.n.get("mutualtlsclient").get(name); v != nil && v.text != "" {
+		s.usesTLS("mutualtlsclient")
+		return v.text
+	}
+	s.usesTLS("mutualtlsfilespath")
+	return s.global.text("mutualtlsfilespath") + "/" + file
+}
+
+// usesTLS remembers that this output's sink has something of a key about certificates.
+func (s *section) usesTLS(key string) {
+	if !slices.Contains(s.tlsUsed[key], s.path) {
+		s.tlsUsed[key] = append(s.tlsUsed[key], s.path)
+	}
 }
 
 // tlsTold says what became of the certificates.
 func (c *conversion) tlsTold() {
 	g := c.global
 	for _, name := range []string{"mutualtlsfilespath", "mutualtlsclient", "tlsclient"} {
+		var have []string
+		for _, s := range c.sinks {
+			if slices.Contains(c.tlsUsed[name], s.path) {
+				have = append(have, s.name)
+			}
+		}
 		switch {
 		case !g.given(name):
-		case c.tlsUsed[name]:
-			g.note(Converted, name, "the `tls` of the sinks that use it. filelessd trusts the authorities of `tls.ca_file` instead of the system's, where Falcosidekick trusts both")
+		case len(have) > 0:
+			g.note(Converted, name, "the `tls` of %s. %s", strings.Join(have, ", "), instead)
 		default:
 			g.note(Dropped, name, "no sink here needs it")
 		}
@@ -117,9 +147,15 @@ func secure(address string) bool {
 	return strings.HasPrefix(strings.ToLower(address), "https://")
 }
 
-// customFields returns the fields that Falcosidekick adds to each alert.
-func (c *conversion) customFields() []pair {
-	var all []pair
+// label is a custom field as a label.
+type label struct {
+	pair
+	field string // the name that the field has
+}
+
+// customFields returns the fields that Falcosidekick adds to each alert, and says which can be no labels.
+func (c *conversion) customFields() []label {
+	var all []label
 	for _, p := range c.global.pairs("customfields") {
 		name := strings.Map(func(r rune) rune {
 			if r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || r == '_' {
@@ -130,11 +166,23 @@ func (c *conversion) customFields() []pair {
 		if name[0] >= '0' && name[0] <= '9' {
 			name = "_" + name
 		}
-		if p.value != "" && !strings.HasPrefix(name, "__") {
-			all = append(all, pair{name, p.value, p.line, p.file})
+		switch {
+		case p.value == "":
+			c.fieldNote(p, p.name, Dropped, "it is empty")
+		case strings.HasPrefix(name, "__"):
+			c.fieldNote(p, p.name, Dropped, "no label may begin with __")
+		case slices.ContainsFunc(all, func(l label) bool { return l.name == name }):
+			c.fieldNote(p, p.name, Dropped, "another field becomes the label "+name)
+		default:
+			all = append(all, label{pair{name, p.value, p.line, p.file}, p.name})
 		}
 	}
 	return all
+}
+
+// fieldNote says something of one custom field.
+func (c *conversion) fieldNote(p pair, field string, k Kind, what string) {
+	c.noteAt(Note{File: p.file, Line: p.line, Key: "customfields." + shown(field), Kind: k, What: what})
 }
 
 // withLabels adds the custom fields to labels, but for names that are taken.
@@ -142,16 +190,13 @@ func (s *section) withLabels(labels fields, taken ...string) fields {
 	for _, f := range labels {
 		taken = append(taken, f.key)
 	}
-	for _, p := range s.labels {
-		free := true
-		for _, t := range taken {
-			free = free && t != p.name
+	for _, l := range s.labels {
+		if slices.Contains(taken, l.name) {
+			s.fieldNote(l.pair, l.field, Dropped, "the sink for "+s.path+" has the label "+l.name+" already")
+			continue
 		}
-		if free {
-			labels.add(p.name, s.labelValue(p))
-			taken = append(taken, p.name)
-			s.labelled[s.path] = true
-		}
+		labels.add(l.name, s.labelValue(l.pair))
+		s.labelled[s.path] = true
 	}
 	return labels
 }
@@ -170,7 +215,7 @@ func (s *section) labelValue(p pair) any {
 // fieldsTold says what became of the custom fields.
 func (c *conversion) fieldsTold() {
 	g := c.global
-	if len(c.labels) == 0 { // none, or none that could be understood
+	if len(c.labels) == 0 { // none, or notes say why not
 		return
 	}
 	var have []string
@@ -184,4 +229,9 @@ func (c *conversion) fieldsTold() {
 		return
 	}
 	g.note(Converted, "customfields", "labels of %s; the other sinks have none", strings.Join(have, ", "))
+	for _, l := range c.labels {
+		if l.name != l.field {
+			c.fieldNote(l.pair, l.field, Converted, "the label is "+l.name)
+		}
+	}
 }

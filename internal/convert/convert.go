@@ -60,9 +60,9 @@ type conversion struct {
 	stay     []converted
 	global   *section
 	sections map[string]*section
-	labels   []pair          // the custom fields
-	labelled map[string]bool // outputs whose sinks have them as labels
-	tlsUsed  map[string]bool // keys about certificates that sinks use
+	labels   []label             // the custom fields
+	labelled map[string]bool     // outputs whose sinks have them as labels
+	tlsUsed  map[string][]string // for a key about certificates the outputs whose sinks use it
 }
 
 // converted is an output that is dealt with.
@@ -77,7 +77,7 @@ type converted struct {
 // Convert makes a configuration of filelessd. Its error, an *Error, is about an input that can not be read at all;
 // what is wrong with single keys is in the notes.
 func Convert(in Input) (*Result, error) {
-	c := &conversion{in: in, values: map[string]string{}, root: &node{kind: mapping}, labelled: map[string]bool{}, tlsUsed: map[string]bool{}, sections: map[string]*section{}}
+	c := &conversion{in: in, values: map[string]string{}, root: &node{kind: mapping}, labelled: map[string]bool{}, tlsUsed: map[string][]string{}, sections: map[string]*section{}}
 	if in.Data != nil || in.Env == nil {
 		root, err := read(in.Name, in.Data)
 		if err != nil {

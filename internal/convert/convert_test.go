@@ -2,6 +2,7 @@ package convert
 
 import (
 	"flag"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -223,6 +224,7 @@ func TestStays(t *testing.T) {
 		{"loki", "loki: {hostport: 'https://l.example', endpoint: /push}", "another path"},
 		{"splunk", "splunk: {host: 'https://s.example'}", "token"},
 		{"otlp.logs", "otlp: {logs: {endpoint: 'https://o.example:4317', protocol: grpc}}", "gRPC"},
+		{"otlp.logs", "otlp: {logs: {endpoint: 'https://o.example/custom'}}", "another path"},
 		{"aws.s3", "aws: {region: eu-1, s3: {bucket: alerts}}", "fixed keys"},
 		{"aws.s3", "aws: {rolearn: r, accesskeyid: a, secretaccesskey: s, region: eu-1, s3: {bucket: alerts}}", "role"},
 		{"alertmanager", "alertmanager: {hostport: 'https://a.example', endpoint: /alerts}", "another path"},
@@ -290,4 +292,145 @@ func TestDollars(t *testing.T) {
 	if !strings.Contains(string(r.Config), `tenant: "a$$b$${HOME}"`) {
 		t.Errorf("got\n%s", r.Config)
 	}
+}
+
+// Only Falcosidekick's own HTTP client knows the certificates of tlsclient and mutualtlsclient. A ca_file takes the
+// place of the system's authorities, so a sink that needs none must have none.
+func TestAuthorities(t *testing.T) {
+	const common = "tlsclient: {cacertfile: /own/ca.crt}\nmutualtlsclient: {certfile: /m/c.crt, keyfile: /m/c.key, cacertfile: /m/ca.crt}\n"
+	for _, c := range []struct {
+		text, want string
+		used       string // key of the common ones that has a note with the sink's name
+	}{
+		{"webhook: {address: 'https://x.example'}", "/own/ca.crt", "tlsclient"},
+		{"webhook: {address: 'https://x.example', mutualtls: true}", "/m/ca.crt", "mutualtlsclient"},
+		{"redis: {address: 'r.example:6379', tls: true}", "", ""},
+		{"redis: {address: 'r.example:6379', mutualtls: true}", "/m/ca.crt", "mutualtlsclient"},
+		{"pagerduty: {routingkey: 0123456789abcdef0123456789abcdef, mutualtls: true}", "", ""},
+		{"smtp: {hostport: 'm.example:587', from: a@x.example, to: b@x.example}", "", ""},
+		{"otlp: {logs: {endpoint: 'https://o.example:4318'}}", "", ""},
+	} {
+		r := convertText(t, common+c.text)
+		if got := strings.Contains(string(r.Config), "ca_file: "+c.want+"\n"); got != (c.want != "") || strings.Count(string(r.Config), "ca_file") > 1 || c.want == "" && strings.Contains(string(r.Config), "tls:") {
+			t.Errorf("%s: want ca_file %q in\n%s", c.text, c.want, r.Config)
+		}
+		for _, key := range []string{"tlsclient", "mutualtlsclient"} {
+			if key == c.used {
+				wantNote(t, r, Converted, key, "the `tls` of "+r.Converted[0]+". filelessd trusts")
+			} else {
+				wantNote(t, r, Dropped, key, "no sink here needs it")
+			}
+		}
+		if strings.Contains(c.text, "mutualtls") {
+			path := r.Converted[0]
+			if c.want == "" {
+				wantNote(t, r, Dropped, path+".mutualtls", "does not ask for it")
+			} else {
+				wantNote(t, r, Converted, path+".mutualtls", "instead of the system's")
+			}
+		}
+	}
+}
+
+// Each custom field is a label or in a note.
+func TestCustomFields(t *testing.T) {
+	r := convertText(t, `
+customfields: {job: other, severity: high, cost.centre: one, cost-centre: two, __meta: x, empty: "", cluster: eu}
+loki: {hostport: 'http://loki:3100'}
+alertmanager: {hostport: 'http://am:9093', extralabels: {cluster: us}}
+`)
+	wantNote(t, r, Converted, "customfields", "labels of alertmanager, loki")
+	wantNote(t, r, Converted, "customfields.cost.centre", "cost_centre")
+	wantNote(t, r, Dropped, "customfields.cost-centre", "another field becomes the label cost_centre")
+	wantNote(t, r, Dropped, "customfields.__meta", "begin with __")
+	wantNote(t, r, Dropped, "customfields.empty", "empty")
+	wantNote(t, r, Dropped, "customfields.job", "the sink for loki has the label job already")
+	wantNote(t, r, Dropped, "customfields.severity", "the sink for loki has")
+	wantNote(t, r, Dropped, "customfields.severity", "the sink for alertmanager has")
+	wantNote(t, r, Dropped, "customfields.cluster", "the sink for alertmanager has")
+	r = convertText(t, "customfields: {__meta: x}\nloki: {hostport: 'http://loki:3100'}\n")
+	wantNote(t, r, Dropped, "customfields.__meta", "begin with __")
+}
+
+// Values that Falcosidekick or a library of it reads otherwise than they are written.
+func TestAsTheReceiverWantsIt(t *testing.T) {
+	const keys = "aws: {accesskeyid: a, secretaccesskey: s, region: %s, s3: {bucket: alerts}}"
+	for _, c := range []struct{ text, want string }{
+		{fmt.Sprintf(keys, "eu-west-1"), "url: https://s3.eu-west-1.amazonaws.com\n"},
+		{fmt.Sprintf(keys, "cn-north-1"), "url: https://s3.cn-north-1.amazonaws.com.cn\n"},
+		{"otlp: {logs: {endpoint: ' http://o.example:4318 '}}", "url: http://o.example:4318\n"},
+		{"otlp: {logs: {endpoint: 'http://o.example/api/v1/logs/'}}", "url: http://o.example/api\n"},
+	} {
+		if r := convertText(t, c.text); !strings.Contains(string(r.Config), c.want) {
+			t.Errorf("%s: no %s in\n%s", c.text, c.want, r.Config)
+		}
+	}
+	r := convertText(t, "otlp: {logs: {endpoint: 'http://o.example', headers: 'Authorization=Basic%20dTpw%3D%3D,X%2DOne=1,x-bad=%zz'}}")
+	want := map[string]string{"OTLP_LOGS_HEADERS_AUTHORIZATION": "Basic dTpw==", "OTLP_LOGS_HEADERS_X_ONE": "1", "OTLP_LOGS_HEADERS_X_BAD": "%zz"}
+	if diff := cmp.Diff(want, r.values); diff != "" {
+		t.Errorf("variables (-want +got):\n%s", diff)
+	}
+	wantNote(t, r, Secret, "otlp.logs.headers.Authorization", "without the escapes of a URL")
+	r = convertText(t, "aws: {accesskeyid: a, secretaccesskey: s, s3: {bucket: alerts, endpoint: 'http://minio.example:9000'}}")
+	wantNote(t, r, Converted, "aws.s3.endpoint", "addressing: virtual")
+}
+
+// A variable with the name of Falcosidekick's has what that has there: filelessd may get the same environment.
+func TestVariablesOfTheSameEnvironment(t *testing.T) {
+	for _, c := range []struct {
+		text string
+		want map[string]string
+	}{
+		{"alertmanager: {hostport: 'https://u:p@a.example'}", map[string]string{"ALERTMANAGER_HOSTPORT": "https://u:p@a.example"}},
+		{"alertmanager: {hostport: ['https://u:p@a.example']}", map[string]string{"ALERTMANAGER_HOSTPORT": "https://u:p@a.example"}},
+		{"alertmanager: {hostport: 'http://b.example,https://u:p@a.example'}", map[string]string{"ALERTMANAGER_HOSTPORT_URL": "https://u:p@a.example"}},
+		{"alertmanager: {hostport: 'https://u:p@a.example', endpoint: /x/api/v2/alerts}", map[string]string{"ALERTMANAGER_HOSTPORT_URL": "https://u:p@a.example/x"}},
+		{"loki: {hostport: 'https://u:p@l.example'}", map[string]string{"LOKI_HOSTPORT": "https://u:p@l.example"}},
+		{"loki: {hostport: 'https://u:p@l.example', endpoint: /x/loki/api/v1/push}", map[string]string{"LOKI_HOSTPORT_URL": "https://u:p@l.example/x"}},
+		{"otlp: {logs: {endpoint: 'https://u:p@o.example/v1/logs'}}", map[string]string{"OTLP_LOGS_ENDPOINT_URL": "https://u:p@o.example"}},
+	} {
+		r := convertText(t, c.text)
+		if diff := cmp.Diff(c.want, r.values); diff != "" || r.Bad() {
+			t.Errorf("%s: variables (-want +got), bad %v:\n%s", c.text, r.Bad(), diff)
+		}
+	}
+}
+
+func TestBatching(t *testing.T) {
+	for value, on := range map[string]bool{"true": true, "1": true, "T": true, "false": false, "'0'": false} {
+		r := convertText(t, "elasticsearch: {hostport: 'https://es.example', batching: {enabled: "+value+", batchsize: 1000}}")
+		if strings.Contains(string(r.Config), "batch:") != on || r.Bad() {
+			t.Errorf("enabled: %s gives\n%s\n%s", value, r.Config, notesText(r))
+		}
+		if on {
+			wantNote(t, r, Converted, "elasticsearch.batching", "100 reports")
+		} else {
+			wantNote(t, r, Dropped, "elasticsearch.batching", "not enabled")
+		}
+	}
+	r := convertText(t, "elasticsearch: {hostport: 'https://es.example', batching: {enable: true, flushinterval: 1s}}")
+	wantNote(t, r, Unknown, "elasticsearch.batching.enable", "no such key")
+	r = convertText(t, "elasticsearch: {hostport: 'https://es.example', batching: {enabled: perhaps}}")
+	wantNote(t, r, Bad, "elasticsearch.batching.enabled", "true or false")
+}
+
+// Of all sinks, Falcosidekick takes info for a priority in those of mail and OTLP logs.
+func TestInfo(t *testing.T) {
+	for text, takes := range map[string]bool{
+		"smtp: {hostport: 'm.example:25', from: a@x.example, to: b@x.example, minimumpriority: Info}": true,
+		"otlp: {logs: {endpoint: 'http://o.example', minimumpriority: info}}":                         true,
+		"slack: {webhookurl: 'https://s.example/x', minimumpriority: info}":                           false,
+	} {
+		r := convertText(t, text)
+		if r.Bad() == takes || strings.Contains(string(r.Config), `"Notice", "Informational"]`) != takes {
+			t.Errorf("%s gives\n%s\n%s", text, r.Config, notesText(r))
+		}
+	}
+}
+
+func TestSubjects(t *testing.T) {
+	r := convertText(t, "nats: {hostport: 'nats://n.example:4222', subjecttemplate: soc.falco}")
+	wantNote(t, r, Converted, "nats.subjecttemplate", "that of Falcosidekick, so that readers find reports among its alerts. Make a stream that takes it: nats stream add FILELESSD --subjects 'soc.falco'")
+	r = convertText(t, "nats: {hostport: 'nats://n.example:4222'}")
+	wantNote(t, r, Converted, "nats.subjecttemplate", "<rule> its {technique}. Make a stream that takes it: nats stream add FILELESSD --subjects 'falco.>'")
 }

@@ -14,7 +14,7 @@ func (c *conversion) environment() error {
 		return &Error{File: c.in.EnvName, Message: "larger than 1 MiB"}
 	}
 	known := map[string]string{}
-	all := append(outputs(), global(), tlsServer())
+	all := append(outputs(), global(), tlsServer(), batching())
 	for _, o := range all {
 		for _, k := range parseKeys(o.keys) {
 			path := strings.TrimPrefix(o.path+"."+k.name, ".")
@@ -23,7 +23,6 @@ func (c *conversion) environment() error {
 	}
 	for _, path := range []string{
 		"mutualtlsclient.certfile", "mutualtlsclient.keyfile", "mutualtlsclient.cacertfile", "tlsclient.cacertfile",
-		"elasticsearch.batching.enabled", "elasticsearch.batching.batchsize", "elasticsearch.batching.flushinterval",
 	} {
 		known[variableOf(path)] = path
 	}

@@ -48,7 +48,7 @@ func (c *conversion) helm(root *node) *node {
 // unknown names the keys that nobody knows.
 func (c *conversion) unknown() {
 	known := map[string]shape{}
-	for _, o := range append(outputs(), global(), tlsServer(), clientTLS("mutualtlsclient"), clientTLS("tlsclient")) {
+	for _, o := range append(outputs(), global(), tlsServer(), batching(), clientTLS("mutualtlsclient"), clientTLS("tlsclient")) {
 		parts := strings.Split(o.path, ".")
 		for i := range parts {
 			if path := strings.Join(parts[:i+1], "."); path != "" {

@@ -30,7 +30,8 @@ func toPagerDuty(s *section) (fields, string) {
 	default:
 		s.note(Bad, "region", "want us or eu; it is taken for us, as Falcosidekick does")
 	}
-	return append(f, s.tls(true)...), ""
+	s.idle("Falcosidekick does not ask for it here, and trusts the system's authorities, as filelessd does", "mutualtls", "checkcert")
+	return f, ""
 }
 
 func toWebhook(s *section) (fields, string) {
@@ -58,14 +59,19 @@ func toAlertmanager(s *section) (fields, string) {
 	}
 	var urls []any
 	tls := false
-	for _, address := range s.words("hostport") {
+	addresses := s.words("hostport")
+	for _, address := range addresses {
 		tls = tls || secure(address)
 		whole := strings.TrimSuffix(address, "/") + prefix
 		if open(whole) {
 			urls = append(urls, whole)
 			continue
 		}
-		urls = append(urls, s.variable(variableOf(s.key("hostport")), "hostport", whole, "that one of the addresses that has a user, as one URL"))
+		variable, how := variableOf(s.key("hostport")), ""
+		if len(addresses) > 1 || whole != address { // and so not what Falcosidekick's variable has
+			variable, how = variable+"_URL", "that one of the addresses that has a user, as one URL with the path before "+path
+		}
+		urls = append(urls, s.variable(variable, "hostport", whole, how))
 	}
 	f := fields{{key: "urls", value: urls}}
 	if headers := s.headers("customheaders"); len(headers) > 0 {

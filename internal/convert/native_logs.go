@@ -2,6 +2,7 @@ package convert
 
 import (
 	"net"
+	"net/url"
 	"strconv"
 	"strings"
 	"time"
@@ -17,6 +18,11 @@ func duration(milliseconds int) string {
 		text = short + "h"
 	}
 	return text
+}
+
+// batching are the keys of Elasticsearch's batches.
+func batching() output {
+	return output{path: "elasticsearch.batching", keys: "enabled=false batchsize=5242880 flushinterval=1s"}
 }
 
 func toElasticsearch(s *section) (fields, string) {
@@ -52,9 +58,9 @@ func toElasticsearch(s *section) (fields, string) {
 		s.idle("a user and a password go together; Falcosidekick sends neither without the other", "username", "password")
 	}
 	if v := s.value("batching"); v != nil && v.kind == mapping {
-		s.used["batching"] = true
-		if on := v.get("enabled"); on != nil && strings.EqualFold(on.text, "true") {
+		if s.section(batching()).boolean("enabled") {
 			f.add("batch", fields{{key: "max", value: 100}, {key: "wait", value: "1s"}})
+			s.used["batching"] = true
 			s.note(Converted, "batching", "batch: 100 reports or 1s; filelessd counts reports, not bytes")
 		}
 	}
@@ -129,6 +135,14 @@ func toSyslog(s *section) (fields, string) {
 	return f, ""
 }
 
+// unescaped is a text of a list as the OpenTelemetry library reads it: with the %20 of a URL for a blank.
+func unescaped(text string) string {
+	if plain, err := url.PathUnescape(text); err == nil {
+		return strings.TrimSpace(plain)
+	}
+	return text
+}
+
 func toOTLP(s *section) (fields, string) {
 	switch {
 	case strings.EqualFold(s.text("protocol"), "grpc"):
@@ -136,19 +150,24 @@ func toOTLP(s *section) (fields, string) {
 	case len(s.pairs("extraenvvars")) > 0:
 		return nil, "what these variables tell the OpenTelemetry library filelessd can not know"
 	}
+	const path = "/v1/logs"
+	if u, err := url.Parse(strings.TrimSpace(s.text("endpoint"))); err == nil && strings.Trim(u.Path, "/") != "" && !strings.HasSuffix(strings.TrimSuffix(u.Path, "/"), path) {
+		return nil, "filelessd sends to " + path + ", and this output to another path"
+	}
 	f := fields{{key: "url", value: s.address("endpoint", func(u string) string {
-		return strings.TrimSuffix(strings.TrimSuffix(strings.TrimSpace(u), "/"), "/v1/logs")
+		return strings.TrimSuffix(strings.TrimSuffix(strings.TrimSpace(u), "/"), path)
 	})}}
 	if v := s.value("headers"); v != nil && v.kind == scalar {
 		s.used["headers"] = true
 		var headers fields
 		for _, p := range s.split("headers", v, "=") {
+			p.name = unescaped(p.name)
 			taken := false
 			for _, h := range headers {
 				taken = taken || strings.EqualFold(h.key, p.name)
 			}
 			if !taken {
-				headers.add(p.name, s.headerValue("headers", p))
+				headers.add(p.name, s.headerValue("headers", p, unescaped))
 			}
 		}
 		if len(headers) > 0 {

@@ -12,8 +12,13 @@ func toNATS(s *section) (fields, string) {
 	template := s.text("subjecttemplate")
 	subject := strings.NewReplacer("<priority>", "{severity}", "<rule>", "{technique}").Replace(template)
 	f.add("subject", subject)
-	s.note(Converted, "subjecttemplate", "subject: <priority> is the report's {severity} and <rule> its {technique}. Make a stream that takes it: nats stream add FILELESSD --subjects '%s' --storage file --dupe-window 72h --defaults",
-		shown(streamSubject(subject)))
+	what := "subject: <priority> is the report's {severity} and <rule> its {technique}"
+	if subject == template {
+		what = "subject: that of Falcosidekick, so that readers find reports among its alerts"
+	}
+	s.note(Converted, "subjecttemplate", "%s. Make a stream that takes it: nats stream add FILELESSD --subjects '%s' --storage file --dupe-window 72h --defaults. "+
+		"As long as Falcosidekick publishes there, the stream takes all its alerts too; another `subject` keeps them apart",
+		what, shown(streamSubject(subject)))
 	return append(f, s.tls(strings.HasPrefix(s.text("hostport"), "tls://"))...), ""
 }
 
@@ -104,27 +109,23 @@ func (s *section) redisKeys(f fields, tls, mutual bool) fields {
 	f.add("stream", stream)
 	s.used["storagetype"], s.used["key"] = true, true
 	s.note(Converted, "storagetype", "a stream under the key `stream`, which has to be another than that of the list or hash. Readers that can not change: convert again with --through redis")
-	own := func(name, common, file string) string {
+	own := func(name, file string) string {
 		if text := s.text(name); text != "" {
 			return text
 		}
-		if v := s.global.n.get("mutualtlsclient").get(common); v != nil && v.text != "" {
-			s.tlsUsed["mutualtlsclient"] = true
-			return v.text
-		}
-		s.tlsUsed["mutualtlsfilespath"] = true
-		return s.global.text("mutualtlsfilespath") + "/" + file
+		return s.certificate(name, file)
 	}
 	switch {
 	case mutual:
+		s.note(Converted, "mutualtls", "the `tls` of the sink. %s", instead)
 		f.add("tls", fields{
-			{key: "ca_file", value: own("cacertfile", "cacertfile", "ca.crt")},
-			{key: "cert_file", value: own("certfile", "certfile", "client.crt")},
-			{key: "key_file", value: own("keyfile", "keyfile", "client.key")},
+			{key: "ca_file", value: own("cacertfile", "ca.crt")},
+			{key: "cert_file", value: own("certfile", "client.crt")},
+			{key: "key_file", value: own("keyfile", "client.key")},
 		})
 		return f
 	case tls && !s.boolean("checkcert"):
-		s.note(Dropped, "checkcert", "filelessd always checks certificates. One of an authority of your own needs `tls.ca_file`; without it deliveries fail, and are tried again until it is there")
+		s.note(Dropped, "checkcert", "%s", alwaysChecked)
 	}
 	s.idle("the connection is one without TLS", "checkcert", "certfile", "keyfile", "cacertfile")
 	return f
@@ -140,9 +141,14 @@ func toS3(s *section) (fields, string) {
 	case aws.text("region") == "" && s.text("endpoint") == "":
 		return nil, "filelessd's s3 has to be told the region (aws.region)"
 	}
-	endpoint := any("https://s3." + aws.text("region") + ".amazonaws.com")
+	domain := ".amazonaws.com"
+	if strings.HasPrefix(aws.text("region"), "cn-") {
+		domain += ".cn"
+	}
+	endpoint := any("https://s3." + aws.text("region") + domain)
 	if s.text("endpoint") != "" {
 		endpoint = s.address("endpoint", same)
+		s.note(Converted, "endpoint", "the bucket is in the path of the URL, where Falcosidekick has it before the host; for storage that takes it there only, `addressing: virtual`")
 	}
 	return s.bucket(aws, endpoint), ""
 }

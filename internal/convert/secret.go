@@ -59,11 +59,10 @@ func (s *section) address(name string, change func(string) string) any {
 	if open(value) {
 		return value
 	}
-	how := ""
-	if value != whole {
-		how = "the value of this key without the path that filelessd adds itself"
+	if value != whole { // and so not what Falcosidekick's variable has
+		return s.variable(variableOf(s.key(name))+"_URL", name, value, "the value of this key without the path that filelessd adds itself")
 	}
-	return s.variable(variableOf(s.key(name)), name, value, how)
+	return s.variable(variableOf(s.key(name)), name, value, "")
 }
 
 // headers returns the custom headers, each value a secret. Those that filelessd sets itself are left out.
@@ -80,18 +79,22 @@ func (s *section) headers(name string) fields {
 			s.noteAt(Note{Line: p.line, Key: s.key(name) + "." + shown(p.name), Kind: Dropped, What: "filelessd sets this header itself"})
 			continue
 		}
-		all.add(p.name, s.headerValue(name, p))
+		all.add(p.name, s.headerValue(name, p, same))
 	}
 	return all
 }
 
-// headerValue is a reference to the value of one header. Falcosidekick takes all headers from one variable, so
-// this one has a name of ours.
-func (s *section) headerValue(name string, p pair) reference {
+// headerValue is a reference to the value of one header, which read makes of what is written. Falcosidekick takes all
+// headers from one variable, so this one has a name of ours.
+func (s *section) headerValue(name string, p pair, read func(string) string) reference {
 	file, line := s.place(name)
 	if file == "" && p.line > 0 {
 		line = p.line
 	}
 	v := Variable{Name: variableOf(s.key(name) + "." + p.name), Key: s.key(name) + "." + shown(p.name), Line: line, How: "the value of this header"}
-	return s.refer(v, file, p.value)
+	value := read(p.value)
+	if value != p.value {
+		v.How += " without the escapes of a URL: a blank for %20, = for %3D"
+	}
+	return s.refer(v, file, value)
 }

@@ -45,7 +45,8 @@ func alerting() []output {
 			unless: "another endpoint than that of the API",
 			keys: "hostport[] endpoint=/api/v2/alerts expiresafter=0 extralabels{} extraannotations{} customseveritymap{} " +
 				"dropeventdefaultpriority=critical dropeventthresholds customheaders{}!" + httpKeys,
-			changes: "`alertname` is `FilelessExecution`, the labels are few, and `severity` is the report's: routes that match Falco's labels (`rule`, `priority`) need new ones",
+			changes: "`alertname` is `FilelessExecution`, the labels are few, and `severity` is the report's: routes that match Falco's labels (`rule`, `priority`) need new ones; " +
+				"one ends an hour after the latest report of it (`lasts`), where Falcosidekick's ends when Alertmanager's `resolve_timeout` or expiresafter says so",
 			left: map[string]string{
 				"extraannotations":         "the annotations are filelessd's own",
 				"customseveritymap":        "the label `severity` is that of the report",
@@ -55,7 +56,7 @@ func alerting() []output {
 		}, {
 			path: "pagerduty", name: "PagerDuty", needs: "routingkey", kind: "pagerduty", make: toPagerDuty,
 			keys:    "routingkey! region=us" + httpKeys,
-			changes: "one incident for an attack, by `dedup_key`, where Falcosidekick opens one for each alert",
+			changes: "one incident for an attack, by `dedup_key`, where Falcosidekick opens one for each alert; its severity is the report's, where Falcosidekick's is always critical",
 		}, {
 			path: "smtp", name: "SMTP (mail)", needs: "hostport from to", kind: "smtp", make: toSMTP,
 			unless:  "a login by another mechanism than PLAIN, or with a password and no TLS",
@@ -83,6 +84,7 @@ func logs() []output {
 				"createindextemplate=false numberofshards=3 numberofreplicas=3 enablecompression=false batching{} customheaders{}!" + httpKeys,
 			changes: "documents by the Elastic Common Schema in an index of their own, since those of Falcosidekick have other types under the same names; the user needs the right to write there, and to put an index template",
 			left: map[string]string{
+				"batching":            "it is not enabled",
 				"pipeline":            "it was written for Falcosidekick's documents; set `pipeline` if it takes ECS",
 				"flattenfields":       "documents follow ECS",
 				"createindextemplate": "filelessd puts a template of its own; `template: false` keeps it from that",
@@ -109,7 +111,7 @@ func logs() []output {
 			changes: "RFC 5424 from `filelessd` with facility `local0`, where Falcosidekick sends the older form from `Falco` with facility `kern`: look at the receiver's filters",
 		}, {
 			path: "otlp.logs", name: "OTLP logs", needs: "endpoint", kind: "otlp_logs", make: toOTLP,
-			unless:  "gRPC; variables for the OpenTelemetry library",
+			unless:  "gRPC; another path; variables for the OpenTelemetry library",
 			keys:    "endpoint protocol=http/protobuf timeout=10000 synced=false headers! extraenvvars{}! tls=false checkcert=true minimumpriority",
 			changes: "records follow OpenTelemetry's conventions, with the report's severity",
 			left:    map[string]string{"synced": "a report counts as delivered when the receiver has answered, always"},
@@ -138,12 +140,13 @@ func streams() []output {
 			path: "nats", name: "NATS", needs: "hostport", kind: "nats", make: toNATS,
 			keys: "hostport subjecttemplate=falco.<priority>.<rule>" + httpKeys,
 			changes: "JetStream, where Falcosidekick publishes to core NATS: a stream has to take the subject, or nothing is delivered; " +
-				"subscribers of core NATS get the messages too, in another form and by other subjects",
+				"subscribers of core NATS get the messages too, in another form",
 		}, {
 			path: "kafka", name: "Kafka", needs: "hostport topic", kind: "kafka", make: toKafka,
-			unless:  "SASL PLAIN without TLS",
-			keys:    "hostport topic minimumpriority sasl tls=false username password! balancer=round_robin clientid compression=NONE async=false requiredacks=NONE topiccreation=false",
-			changes: "all replicas in sync have a report before it counts as delivered; partitions go by attack; the topic must be there, and take messages of 10 to 40 KB",
+			unless: "SASL PLAIN without TLS",
+			keys:   "hostport topic minimumpriority sasl tls=false username password! balancer=round_robin clientid compression=NONE async=false requiredacks=NONE topiccreation=false",
+			changes: "the topic is the same, so that its readers find reports among Falcosidekick's alerts; all replicas in sync have a report before it counts as delivered; " +
+				"partitions go by attack; the topic must be there, and take messages of 10 to 40 KB",
 			left: map[string]string{
 				"balancer":      "partitions go by attack, so that its reports stay in order (`key`)",
 				"clientid":      "the client has no name of its own",

@@ -13,8 +13,8 @@ func objects() []output {
 			path: "aws.s3", name: "AWS S3", needs: "bucket", kind: "s3", make: toS3,
 			unless:  "no fixed key in `aws`, a role, or no region",
 			keys:    "bucket prefix=falco endpoint objectcannedacl=bucket-owner-full-control minimumpriority",
-			changes: objectChanges,
-			left:    map[string]string{"objectcannedacl": "objects get no ACL; a bucket without ACLs, which is Amazon's default, needs none"},
+			changes: objectChanges + "; objects get no ACL, where Falcosidekick sets bucket-owner-full-control: a bucket without ACLs, which is Amazon's default, needs none, but a policy may ask for it",
+			left:    map[string]string{"objectcannedacl": "objects get no ACL"},
 		}, {
 			path: "yandex", name: "Yandex Cloud", group: true, keys: "accesskeyid! secretaccesskey! region=ru-central1",
 		}, {

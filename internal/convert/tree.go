@@ -244,22 +244,39 @@ func (t *treeMaker) node(n ast.Node, depth int) (*node, error) {
 	return made, nil
 }
 
-// entries adds those of m. What a merge key brings comes first, so that keys beside it win.
+// entries adds those of m. Of what merge keys bring, keys beside them win, and then what comes first.
 func (t *treeMaker) entries(made *node, m ast.MapNode, depth int) error {
-	var own []*entry
+	var own, brought []*entry
 	for values := m.MapRange(); values.Next(); {
 		value, err := t.node(values.Value(), depth+1)
 		if err != nil {
 			return err
 		}
 		if values.Key().IsMergeKey() {
-			for _, merged := range append([]*node{value}, value.items...) {
-				made.entries = append(made.entries, merged.entries...)
+			maps := []*node{value}
+			if value.kind == list {
+				maps = value.items
+			}
+			for _, merged := range maps {
+				if merged.kind != mapping {
+					return &Error{t.name, values.Key().GetToken().Position.Line, values.Key().GetToken().Position.Column, "a merge of what is no mapping"}
+				}
+				brought = append(brought, merged.entries...)
 			}
 			continue
 		}
 		tk := values.Key().GetToken()
 		own = append(own, &entry{key: tk.Value, line: tk.Position.Line, value: value})
+	}
+	taken := map[string]bool{}
+	for _, e := range own {
+		taken[e.key] = true
+	}
+	for _, e := range brought {
+		if !taken[e.key] {
+			taken[e.key] = true
+			made.entries = append(made.entries, e)
+		}
 	}
 	made.entries = append(made.entries, own...)
 	return nil

@@ -49,3 +49,38 @@ func TestUnreadableShowsNothing(t *testing.T) {
 		}
 	}
 }
+
+// Of what a merge brings, keys beside it win, then the mapping that comes first; none of that is a key twice.
+func TestMerge(t *testing.T) {
+	r := convertText(t, `
+slack: &slack
+  webhookurl: https://hooks.slack.com/services/T0/B0/x
+  minimumpriority: error
+teams:
+  <<: [{minimumpriority: critical}, *slack]
+webhook:
+  <<: *slack
+  address: https://x.example
+  minimumpriority: alert
+`)
+	for _, n := range r.Notes {
+		if n.Kind == Bad {
+			t.Errorf("bad: %s", n)
+		}
+	}
+	text := string(r.Config)
+	for sink, want := range map[string]string{
+		"slack:":   `["", "Emergency", "Alert", "Critical", "Error"]`,
+		"teams:":   `["", "Emergency", "Alert", "Critical"]`,
+		"webhook:": `["", "Emergency", "Alert"]`,
+	} {
+		_, after, _ := strings.Cut(text, "  "+sink)
+		if _, when, _ := strings.Cut(after, "priority in "); !strings.HasPrefix(when, want) {
+			t.Errorf("%s want %s in\n%s", sink, want, text)
+		}
+	}
+	_, err := Convert(Input{Name: "f", Data: []byte("slack: {<<: 7, webhookurl: 'https://x.example'}\n"), Sinks: sinks.Builtin()})
+	if e, ok := errors.AsType[*Error](err); !ok || e.Line != 1 {
+		t.Errorf("got %v, want a merge of what is no mapping", err)
+	}
+}
