@@ -81,6 +81,16 @@ func TestRefusedName(t *testing.T) {
 	}
 }
 
+// The sidecar's container is in another chart's values, which have to be told of these.
+func TestNotesOfSidecar(t *testing.T) {
+	for values, want := range map[string]bool{"mode: sidecar": false, "mode: sidecar\nexistingSecrets: [filelessd]": false, "mode: sidecar\nexistingSecrets: [filelessd, soc]": true} {
+		notes, err := Notes(chartDir, release("v1.36.0"), []byte(values))
+		if err != nil || strings.Contains(notes, "Add to its envFrom: soc.") != want {
+			t.Errorf("%q: %v\n%s", values, err, notes)
+		}
+	}
+}
+
 // What stands in values is data: whatever it holds, it arrives as it was given.
 func TestValuesAreData(t *testing.T) {
 	const hostile = "a\"b'c\n  kind: Secret\n---\n{{ .Release.Name }} ${X} \\ # : - \u202e"
