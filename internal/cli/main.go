@@ -9,6 +9,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"time"
 
 	"github.com/alecthomas/kong"
 
@@ -42,6 +43,8 @@ type program struct {
 	sinks *sink.Registry
 
 	offline *app.Offline // the log of a daemon that does not run; nil until a command needs it
+
+	stayUntil time.Time // before which a command that failed does not end, unless it is told to
 }
 
 type commands struct {
@@ -105,7 +108,19 @@ func Main(ctx context.Context, args []string, streams IO, sinks *sink.Registry) 
 	if p.offline != nil {
 		err = errors.Join(err, p.offline.Close())
 	}
-	return p.fail(err)
+	code := p.fail(err)
+	if code != exitOK {
+		p.stay()
+	}
+	return code
+}
+
+// stay waits until stayUntil, or until the program is told to stop.
+func (p *program) stay() {
+	select {
+	case <-p.ctx.Done():
+	case <-time.After(time.Until(p.stayUntil)):
+	}
 }
 
 func newParser(c *commands, streams IO, exit func(int)) (*kong.Kong, error) {

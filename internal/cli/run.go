@@ -24,10 +24,13 @@ const defaultConfig = "/etc/filelessd/config.yaml"
 
 type runCommand struct {
 	Config string `short:"c" placeholder:"FILE" help:"Configuration. Without it /etc/filelessd/config.yaml if it exists, else alerts on 127.0.0.1:2801 and from /run/falco/falco.sock, reports to stdout."`
+
+	Linger time.Duration `placeholder:"DURATION" help:"If the daemon can not start, it ends no earlier than this. For a sidecar: Kubernetes starts the containers behind one only when it has seen it run."`
 }
 
 // Run is the daemon.
 func (c *runCommand) Run(p *program) error {
+	p.stayUntil = time.Now().Add(c.Linger)
 	conf, err := p.loadConfig(c.Config)
 	if err != nil {
 		return usage(err)

@@ -1,12 +1,19 @@
 package cli
 
 import (
+	"bytes"
+	"context"
+	"io"
 	"net"
+	"os"
 	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
+	"testing/synctest"
 	"time"
+
+	"github.com/filelessd/filelessd/internal/sinks"
 )
 
 // TestTellsSystemd: the unit has Type=notify, so systemd waits to be told.
@@ -40,4 +47,29 @@ func TestTellsSystemd(t *testing.T) {
 	want("READY=1")
 	p.signal(syscall.SIGTERM)
 	want("STOPPING=1")
+}
+
+// TestLinger: the kubelet starts Falco only when it has seen the sidecar before it run, and it looks once a
+// second. A mistake in the configuration is found in less.
+func TestLinger(t *testing.T) {
+	for _, c := range []struct {
+		args       []string
+		stop, want time.Duration
+	}{
+		{nil, time.Hour, 0},
+		{[]string{"--linger", "10s"}, time.Hour, 10 * time.Second},
+		{[]string{"--linger", "10s"}, 3 * time.Second, 3 * time.Second},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			ctx, cancel := context.WithTimeout(t.Context(), c.stop)
+			defer cancel()
+			var stderr bytes.Buffer
+			streams := IO{Stdin: strings.NewReader(""), Stdout: io.Discard, Stderr: &stderr, LookupEnv: os.LookupEnv}
+			began := time.Now()
+			code := Main(ctx, append([]string{"run", "-c", "/nonexistent/x"}, c.args...), streams, sinks.Builtin())
+			if stayed := time.Since(began); stayed != c.want || code != exitUsage || !strings.Contains(stderr.String(), "/nonexistent/x") {
+				t.Errorf("%v, told to stop after %v: exit status %d after %v, want after %v; said %q", c.args, c.stop, code, stayed, c.want, &stderr)
+			}
+		})
+	}
 }

@@ -7,6 +7,7 @@ import (
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	policyv1 "k8s.io/api/policy/v1"
 	"k8s.io/apimachinery/pkg/labels"
 )
 
@@ -139,6 +140,20 @@ func TestPreStop(t *testing.T) {
 		}
 		if got != c.want {
 			t.Errorf("%s, %q: sleeps %d s, want %d", c.kubernetes, c.values, got, c.want)
+		}
+	}
+}
+
+// Kubernetes 1.25, the oldest that the chart takes, refuses the field.
+func TestEvictionPolicy(t *testing.T) {
+	for kubernetes, want := range map[string]bool{"v1.25.16": false, "v1.26.0": true} {
+		objects, err := Render(chartDir, release(kubernetes), []byte("existingSecrets: [filelessd]\npodDisruptionBudget: {enabled: true}"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		budget := get[*policyv1.PodDisruptionBudget](t, decode(t, objects), "PodDisruptionBudget filelessd")
+		if got := budget.Spec.UnhealthyPodEvictionPolicy != nil; got != want {
+			t.Errorf("%s: unhealthyPodEvictionPolicy is there: %v, want %v", kubernetes, got, want)
 		}
 	}
 }

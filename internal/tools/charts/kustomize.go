@@ -106,6 +106,7 @@ func Strip(o Object) {
 const (
 	sidecarHTTP = "kubernetes/kustomize/components/sidecar-http/"
 	sidecarGRPC = "kubernetes/kustomize/components/sidecar-grpc/"
+	tries       = "kubernetes/kustomize/try/"
 )
 
 // Copies are the files that the chart holds because Helm reads none outside of it: the copy, and the original,
@@ -121,6 +122,11 @@ func Copies() map[string]string {
 		sidecarGRPC + "falco/filelessd-grpc.yaml":   "falco/grpc.yaml",
 		sidecarGRPC + "falco/filelessd-fields.yaml": "falco/fields.yaml",
 		sidecarGRPC + "falco/filelessd-text.yaml":   "falco/text.yaml",
+
+		tries + "central/falco/filelessd-fields.yaml":   "falco/fields.yaml",
+		tries + "daemonset/falco/filelessd-grpc.yaml":   "falco/grpc.yaml",
+		tries + "daemonset/falco/filelessd-fields.yaml": "falco/fields.yaml",
+		tries + "daemonset/falco/filelessd-text.yaml":   "falco/text.yaml",
 	}
 }
 

@@ -2,6 +2,7 @@ package charts
 
 import (
 	"reflect"
+	"slices"
 	"testing"
 
 	appsv1 "k8s.io/api/apps/v1"
@@ -62,9 +63,20 @@ func TestSidecars(t *testing.T) {
 			if got.RestartPolicy == nil || *got.RestartPolicy != corev1.ContainerRestartPolicyAlways || got.StartupProbe != nil {
 				t.Error("Falco would wait for it")
 			}
+			// The kubelet does not start Falco before it has seen the sidecar run, once a second.
+			if at := slices.Index(got.Args, "--linger"); at < 0 || got.Args[at+1] != "10s" {
+				t.Errorf("Falco would wait for one that can not start: %q", got.Args)
+			} else {
+				got.Args = slices.Delete(got.Args, at, at+2)
+			}
 			volumes := map[string]bool{}
 			for _, v := range pod.Volumes {
 				volumes[v.Name] = true
+			}
+			for _, v := range append(pod.Volumes, sidecarPod(t, shape).Spec.Volumes...) {
+				if v.Name == "filelessd-config" && (v.ConfigMap.Optional == nil || !*v.ConfigMap.Optional) {
+					t.Error("Falco would wait for the configuration")
+				}
 			}
 			for _, m := range got.VolumeMounts {
 				if !volumes[m.Name] {

@@ -33,6 +33,8 @@ func TestRefusedValues(t *testing.T) {
 		{token + "persistence: {size: lots}", "/persistence/size"},
 		{token + "persistence: {accessModes: [ReadWriteMany]}", "/persistence/accessModes"},
 		{token + "metrics: {serviceMonitor: {enabled: 'yes'}}", "got string, want boolean"},
+		{token + "metrics: {serviceMonitor: {authorization: x}}", "/metrics/serviceMonitor/authorization"},
+		{token + "metrics: {serviceMonitor: {relabelings: {a: b}}}", "/metrics/serviceMonitor/relabelings"},
 		{token + "podLabels: {a: true}", "got boolean, want string"},
 		{token + "terminationGracePeriodSeconds: 10", "must exceed preStopSleepSeconds (0) and drain_timeout (10s)"},
 		{token + "config: {drain_timeout: 1m}", "drain_timeout (60s)"},
@@ -43,7 +45,20 @@ func TestRefusedValues(t *testing.T) {
 		{"mode: daemonset\ntls: {existingSecret: x}", "tls is for mode central"},
 		{"mode: sidecar\nnetworkPolicy: {enabled: true}", "networkPolicy is for the modes central and daemonset"},
 		{"mode: sidecar\nsidecar: {source: file}", "/sidecar/source"},
-		{"mode: sidecar\nsidecar: {falcoLabels: {}}\n", ""}, // Helm lays it over the default, which stays
+		{"mode: sidecar\nsidecar: {falcoLabels: {}}\n", ""},              // Helm lays it over the default, which stays
+		{token + "fullnameOverride: soc.filelessd", "/fullnameOverride"}, // a Service can not have such a name
+		{token + "fullnameOverride: 1st", "/fullnameOverride"},
+		{token + "nameOverride: a.b", "/nameOverride"},
+		{token + "config: {data_dir: /data}", "config.data_dir (/data): the volume for the log is mounted at /var/lib/filelessd"},
+		{token + "config: {http: {listen: '0.0.0.0:9000'}}", "config.http.listen (0.0.0.0:9000): the probes ask at port 2804 of the pod"},
+		{token + "config: {http: {listen: '127.0.0.1:2804'}}", "config.http.listen (127.0.0.1:2804): the probes ask at port 2804 of the pod"},
+		{token + "config: {http: {listen: ''}}", "config.http.listen (): the probes"},
+		{token + "config: {http: {listen: '[::]:2804'}}", ""},
+		{token + "config: {http: {tls: {cert_file: /a, key_file: /b}}}", "config.http.tls: the probes and Prometheus ask without TLS"},
+		{token + "config: {http: {token: x}}\nmetrics: {serviceMonitor: {enabled: true}}", "metrics.serviceMonitor.authorization"},
+		{token + "config: {sources: {hook: {type: falco_http, listen: '0.0.0.0:2802'}}}", "config.sources: the Service leads to port 2801"},
+		{token + "config: {sources: {hook: {type: falco_http, listen: '127.0.0.1:2801'}}}", "config.sources: the Service leads to port 2801"},
+		{token + "config: {sources: {a: {type: falco_http, listen: '0.0.0.0:2802'}, b: {type: falco_http, listen: ':2801'}}}", ""},
 		{token + "metrics: {service: {enabled: false}, serviceMonitor: {enabled: true}}", "serviceMonitor needs metrics.service"},
 	} {
 		_, err := Render(chartDir, release("v1.36.0"), []byte(c.values))
@@ -52,6 +67,26 @@ func TestRefusedValues(t *testing.T) {
 			t.Errorf("%q: %v", c.values, err)
 		case c.want != "" && (err == nil || !strings.Contains(strings.ReplaceAll(err.Error(), ".", "/"), strings.ReplaceAll(c.want, ".", "/"))):
 			t.Errorf("%q: got %v, want %q", c.values, err, c.want)
+		}
+	}
+}
+
+// Helm allows names of releases that no Service can have.
+func TestRefusedName(t *testing.T) {
+	for name, want := range map[string]string{"filelessd.prod": "filelessd.prod is no name for a Service", "1st": "set fullnameOverride", "soc": ""} {
+		_, err := Render(chartDir, Release{Name: name, Namespace: "soc", Kubernetes: "v1.36.0"}, []byte("mode: daemonset"))
+		if want == "" && err != nil || want != "" && (err == nil || !strings.Contains(err.Error(), want)) {
+			t.Errorf("%s: got %v, want %q", name, err, want)
+		}
+	}
+}
+
+// The sidecar's container is in another chart's values, which have to be told of these.
+func TestNotesOfSidecar(t *testing.T) {
+	for values, want := range map[string]bool{"mode: sidecar": false, "mode: sidecar\nexistingSecrets: [filelessd]": false, "mode: sidecar\nexistingSecrets: [filelessd, soc]": true} {
+		notes, err := Notes(chartDir, release("v1.36.0"), []byte(values))
+		if err != nil || strings.Contains(notes, "Add to its envFrom: soc.") != want {
+			t.Errorf("%q: %v\n%s", values, err, notes)
 		}
 	}
 }
