@@ -82,11 +82,12 @@ func (a *App) plan(ctx context.Context, next *config.Config) (_ *plan, err error
 	return p, nil
 }
 
-// renewCertificates reads those of the listeners that the daemon was started with.
+// renewCertificates reads those of the listeners that the daemon was started with. One that is another now, or
+// none, needs a restart.
 func (p *plan) renewCertificates(ctx context.Context) error {
 	var changed []string
 	var err error
-	if !orEnd(ctx, func() { p.renew, changed, err = p.app.ports.Certificates.Renew() }) {
+	if !orEnd(ctx, func() { p.renew, changed, err = p.app.ports.Certificates.Renew(p.next.Listens) }) {
 		return errStopping
 	}
 	if err != nil {

@@ -366,6 +366,31 @@ func TestReloadCertificates(t *testing.T) {
 	}
 }
 
+// TestReloadOfAnotherListener: a listener that is another now, or none, needs a restart. That its files are gone
+// is no mistake of the configuration.
+func TestReloadOfAnotherListener(t *testing.T) {
+	ca := testca.New(t, t.TempDir(), "ca")
+	ca.Issue(t, "server")
+	sink := "sinks:\n  soc: {type: webhook, url: URL_A}\n"
+	sections := fmt.Sprintf("grpc: {listen: '127.0.0.1:0', tls: {cert_file: %s, key_file: %s}}\n", ca.File("server.pem"), ca.File("server.key"))
+	r := newReloadable(t, sections+sink)
+	for _, name := range []string{"server.pem", "server.key"} {
+		if err := os.Rename(ca.File(name), ca.File("moved-"+name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := r.reload(sections + sink); err == nil {
+		t.Error("a certificate that is gone is no mistake")
+	}
+	moved := strings.ReplaceAll(sections, ca.File("server"), ca.File("moved-server"))
+	for _, other := range []string{moved + strings.Replace(sink, "URL_A", "URL_B", 1), sink} {
+		did, err := r.reload(other)
+		if err != nil || !slices.Equal(did.Restart, []string{"grpc"}) || !slices.Equal(did.Changed, []string{"sinks.soc"}) {
+			t.Errorf("with %q: %+v %v", other, did, err)
+		}
+	}
+}
+
 // TestReloadNeedsRestart: what a running daemon keeps is named, until it is what it was.
 func TestReloadNeedsRestart(t *testing.T) {
 	sections := "drain_timeout: 5s\nsinks:\n  soc: {type: webhook, url: URL_A}\n"
