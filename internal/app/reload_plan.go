@@ -142,17 +142,17 @@ func (p *plan) replacement(c config.Sink, s sink.Sink) deliver.Replacement {
 
 // undo closes what was opened for nothing.
 func (p *plan) undo() error {
-	var errs []error
+	opened := slices.Clone(p.added)
+	for _, r := range p.replaced {
+		if r.before != nil {
+			opened = append(opened, r.worker)
+		}
+	}
+	errs := []error{closeSinks(opened...)}
 	for _, w := range p.added {
-		errs = append(errs, w.sink.Close())
 		if w.Worker != nil {
 			p.app.delivery.Forget(w.name)
 			errs = append(errs, p.app.closeCursor(w.name))
-		}
-	}
-	for _, r := range p.replaced {
-		if r.before != nil {
-			errs = append(errs, r.worker.sink.Close())
 		}
 	}
 	return errors.Join(errs...)
@@ -204,8 +204,8 @@ func (a *App) closeSink(name string, s sink.Sink) {
 	if s == nil {
 		return
 	}
-	if err := s.Close(); err != nil {
-		a.log.Warn().Err(err).Str("sink", name).Msg("the sink that was there before did not close well")
+	if err := closeSink(name, s); err != nil {
+		a.log.Warn().Err(err).Msg("the sink that was there before did not close well")
 	}
 }
 

@@ -20,8 +20,10 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/filelessd/filelessd/internal/config"
+	"github.com/filelessd/filelessd/internal/sinks"
 	"github.com/filelessd/filelessd/internal/testca"
 	"github.com/filelessd/filelessd/pkg/report"
+	"github.com/filelessd/filelessd/pkg/sink"
 )
 
 // reloadable is a daemon in this process that has its configuration from a file.
@@ -72,6 +74,12 @@ func (p *place) got() []string {
 // receivers.
 func newReloadable(t *testing.T, sections string) *reloadable {
 	t.Helper()
+	return newReloadableOf(t, sinks.Builtin(), sections)
+}
+
+// newReloadableOf is newReloadable with other kinds of sinks.
+func newReloadableOf(t *testing.T, kinds *sink.Registry, sections string) *reloadable {
+	t.Helper()
 	dir := t.TempDir()
 	r := &reloadable{
 		fixture: &fixture{t: t, logs: new(lockedBuffer), reports: map[string]report.Report{}},
@@ -82,6 +90,7 @@ func newReloadable(t *testing.T, sections string) *reloadable {
 	r.environ = map[string]string{"HEAD": head}
 	r.write(sections)
 	env := testEnv(t)
+	env.Sinks = kinds
 	load := func() (*config.Config, error) { return config.Load(r.file, env) }
 	conf, err := load()
 	if err != nil {
