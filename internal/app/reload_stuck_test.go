@@ -140,7 +140,7 @@ func TestStopWhileAReloadWaits(t *testing.T) {
 	before := r.app.workers.of("soc").sink
 	ids := r.post(1, 3)
 	r.waitFor("one under way", func() bool { return len(r.places["URL_A"].got()) == 1 })
-	r.write("sinks:\n  soc: {type: webhook, url: URL_B}\n")
+	r.write("drain_timeout: 60s\nsinks:\n  soc: {type: webhook, url: URL_B}\n")
 	asked := make(chan error, 1)
 	go func() {
 		_, err := r.app.Reload(t.Context(), "a test")
@@ -168,8 +168,13 @@ func TestStopWhileAReloadWaits(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if said, _, _ := strings.Cut(string(buf[:n]), "\n"); !strings.HasPrefix(said, "STATUS=") {
+		said, more, _ := strings.Cut(string(buf[:n]), "\n")
+		if !strings.HasPrefix(said, "STATUS=") {
 			told = append(told, said)
+		}
+		// More than TimeoutStopSec= may be needed for drain_timeout.
+		if said == "STOPPING=1" && more != "EXTEND_TIMEOUT_USEC=65000000" {
+			t.Errorf("told at the stop: %q", more)
 		}
 	}
 	if diff := cmp.Diff([]string{"READY=1", "RELOADING=1", "READY=1", "STOPPING=1"}, told); diff != "" {
