@@ -2,6 +2,7 @@ package app
 
 import (
 	"bytes"
+	"context"
 	"crypto/tls"
 	"encoding/json"
 	"fmt"
@@ -304,6 +305,32 @@ func TestReloadRejected(t *testing.T) {
 	}
 	if s := r.app.reloads.status(); s.Error != "" || s.Outcome != "unchanged" {
 		t.Errorf("%+v", s)
+	}
+}
+
+type talkativeConfig struct {
+	Token sink.Secret `yaml:"token"`
+}
+
+func (talkativeConfig) Validate() error { return nil }
+
+// TestReloadShowsNoSecret: what a sink says of why it does not open goes to many places.
+func TestReloadShowsNoSecret(t *testing.T) {
+	kinds := sinks.Builtin()
+	sink.Register(kinds, sink.Kind[talkativeConfig]{
+		Name: "talkative", Summary: "says too much", Default: func() talkativeConfig { return talkativeConfig{} },
+		Open: func(_ context.Context, c talkativeConfig, _ sink.Env) (sink.Sink, error) {
+			return nil, fmt.Errorf("this is no token: %s", string(c.Token))
+		},
+	})
+	good := "sinks:\n  soc: {type: webhook, url: URL_A}\n"
+	r := newReloadableOf(t, kinds, good)
+	_, err := r.reload(good + "  x: {type: talkative, token: hush-hush}\n")
+	if err == nil || !strings.Contains(err.Error(), "sink x: this is no token") || strings.Contains(err.Error(), "hush") {
+		t.Error(err)
+	}
+	if status := fmt.Sprintf("%+v", r.app.reloads.status()); strings.Contains(status, "hush") || strings.Contains(r.logs.String(), "hush") {
+		t.Error(status, r.logs)
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"reflect"
 	"sync"
 	"time"
 
@@ -92,7 +93,9 @@ func (a *App) openSink(ctx context.Context, c config.Sink, memory *deliver.Memor
 		Name: c.Name, Version: a.options.Version, Render: render.Render, Stdout: a.options.Stdout, State: memory,
 	})
 	if err != nil {
-		return nil, fmt.Errorf("sink %s: %w", c.Name, err)
+		// Sinks leave their secrets out. They may still be written by others, and this goes to the log, to
+		// whoever asked for a reload, and to those who may see the status.
+		return nil, fmt.Errorf("sink %s: %w", c.Name, sink.Hide(err, secretsIn(reflect.ValueOf(c.Config))...))
 	}
 	return s, nil
 }
