@@ -74,7 +74,7 @@ func sameLooks(a, b looks) bool {
 // wants reports whether the configuration should be read again: its files are not what they were when it
 // was, and stand still since the last look, so that nobody is writing them.
 func (w *fileWatch) wants(now time.Time) bool {
-	if !w.config.Reload.Watch {
+	if !w.config.Reload.Watch || w.app.options.Load == nil {
 		return false
 	}
 	seen := w.known.again()

@@ -303,3 +303,19 @@ func TestWatchTriesWhatIsRight(t *testing.T) {
 		}
 	}
 }
+
+// TestWatchNothing: who asks a daemon to read its configuration again that has none to be read, as that of a
+// demo, gets an error, and the daemon goes on.
+func TestWatchNothing(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "config.yaml")
+	write(t, file, minimal)
+	w := newWatchedFiles(t, file)
+	w.watch.app.options.Load = nil
+	w.watch.reading(w.now)
+	w.watch.read(w.watch.config, nil, server.Wrongf("nothing to be read"))
+	for range 2 * againEvery / lookEvery {
+		if w.look() {
+			t.Fatal("there is nothing to be read")
+		}
+	}
+}
