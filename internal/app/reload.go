@@ -192,7 +192,7 @@ func (a *App) runReloads(ctx context.Context, start func(func()), deliver func(*
 		if answer != nil {
 			answer <- reloadAnswer{did, err}
 		}
-		if !orEnd(ctx, func() { watch.read(a.reloads.inForce.Load(), a.reloads.read) }) {
+		if !orEnd(ctx, func() { watch.read(a.reloads.inForce.Load(), a.reloads.read, err) }) {
 			return
 		}
 	}

@@ -82,11 +82,12 @@ func (a *App) plan(ctx context.Context, next *config.Config) (_ *plan, err error
 	return p, nil
 }
 
-// renewCertificates reads those of the listeners that the daemon was started with.
+// renewCertificates reads those of the listeners that the daemon was started with. One that is another now, or
+// none, needs a restart.
 func (p *plan) renewCertificates(ctx context.Context) error {
 	var changed []string
 	var err error
-	if !orEnd(ctx, func() { p.renew, changed, err = p.app.ports.Certificates.Renew() }) {
+	if !orEnd(ctx, func() { p.renew, changed, err = p.app.ports.Certificates.Renew(p.next.Listens) }) {
 		return errStopping
 	}
 	if err != nil {
@@ -141,17 +142,17 @@ func (p *plan) replacement(c config.Sink, s sink.Sink) deliver.Replacement {
 
 // undo closes what was opened for nothing.
 func (p *plan) undo() error {
-	var errs []error
+	opened := slices.Clone(p.added)
+	for _, r := range p.replaced {
+		if r.before != nil {
+			opened = append(opened, r.worker)
+		}
+	}
+	errs := []error{closeSinks(opened...)}
 	for _, w := range p.added {
-		errs = append(errs, w.sink.Close())
 		if w.Worker != nil {
 			p.app.delivery.Forget(w.name)
 			errs = append(errs, p.app.closeCursor(w.name))
-		}
-	}
-	for _, r := range p.replaced {
-		if r.before != nil {
-			errs = append(errs, r.worker.sink.Close())
 		}
 	}
 	return errors.Join(errs...)
@@ -203,8 +204,8 @@ func (a *App) closeSink(name string, s sink.Sink) {
 	if s == nil {
 		return
 	}
-	if err := s.Close(); err != nil {
-		a.log.Warn().Err(err).Str("sink", name).Msg("the sink that was there before did not close well")
+	if err := closeSink(name, s); err != nil {
+		a.log.Warn().Err(err).Msg("the sink that was there before did not close well")
 	}
 }
 

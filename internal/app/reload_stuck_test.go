@@ -1,6 +1,7 @@
 package app
 
 import (
+	"context"
 	"errors"
 	"net"
 	"os"
@@ -13,6 +14,10 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/filelessd/filelessd/internal/sinks"
+	"github.com/filelessd/filelessd/pkg/report"
+	"github.com/filelessd/filelessd/pkg/sink"
 )
 
 // fifo puts in the place of a file what makes everybody wait who opens it: nobody writes.
@@ -64,6 +69,53 @@ func TestReloadFilesOfSinks(t *testing.T) {
 	r.awaits("URL_A", r.post(1, 3)...)
 }
 
+// clinging is a sink that does not close before hold does.
+type clinging struct{ hold chan struct{} }
+
+type clingingConfig struct {
+	Note string `yaml:"note"`
+}
+
+func (clingingConfig) Validate() error { return nil }
+
+func (clinging) Deliver(context.Context, *report.Report) error { return nil }
+
+func (c clinging) Close() error {
+	<-c.hold
+	return nil
+}
+
+// TestSinksThatDoNotClose: neither a reload nor a stop waits for a sink that does not close.
+func TestSinksThatDoNotClose(t *testing.T) {
+	hold := make(chan struct{})
+	defer close(hold)
+	kinds := sinks.Builtin()
+	sink.Register(kinds, sink.Kind[clingingConfig]{
+		Name: "clinging", Summary: "does not close", Default: func() clingingConfig { return clingingConfig{} },
+		Open: func(context.Context, clingingConfig, sink.Env) (sink.Sink, error) { return clinging{hold}, nil },
+	})
+	first := "sinks:\n  a: {type: clinging, note: x}\n  b: {type: webhook, url: URL_A}\n"
+	r := newReloadableOf(t, kinds, first)
+	for _, sections := range []string{
+		strings.Replace(first, "note: x", "note: y", 1),
+		"sinks:\n  b: {type: webhook, url: URL_A}\n",
+		first,
+	} {
+		if did := r.mustReload(sections); !slices.Equal(did.Changed, []string{"sinks.a"}) {
+			t.Errorf("%+v", did)
+		}
+	}
+	_, err := r.reload(first + "  c: {type: clinging}\n  d: {type: file, path: /proc/x/y}\n")
+	if err == nil || !strings.Contains(err.Error(), "sink c: not closed within") {
+		t.Error(err)
+	}
+	r.awaits("URL_A", r.post(1, 3)...)
+	if err := r.stop(); err == nil || !strings.Contains(err.Error(), "sink a: not closed within") {
+		t.Error(err)
+	}
+	r.stop = func() error { return nil } // the end of a test wants no error
+}
+
 // stacks are those of all goroutines.
 func stacks() string {
 	buf := make([]byte, 1<<20)
@@ -88,7 +140,7 @@ func TestStopWhileAReloadWaits(t *testing.T) {
 	before := r.app.workers.of("soc").sink
 	ids := r.post(1, 3)
 	r.waitFor("one under way", func() bool { return len(r.places["URL_A"].got()) == 1 })
-	r.write("sinks:\n  soc: {type: webhook, url: URL_B}\n")
+	r.write("drain_timeout: 60s\nsinks:\n  soc: {type: webhook, url: URL_B}\n")
 	asked := make(chan error, 1)
 	go func() {
 		_, err := r.app.Reload(t.Context(), "a test")
@@ -116,8 +168,13 @@ func TestStopWhileAReloadWaits(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if said, _, _ := strings.Cut(string(buf[:n]), "\n"); !strings.HasPrefix(said, "STATUS=") {
+		said, more, _ := strings.Cut(string(buf[:n]), "\n")
+		if !strings.HasPrefix(said, "STATUS=") {
 			told = append(told, said)
+		}
+		// More than TimeoutStopSec= may be needed for drain_timeout.
+		if said == "STOPPING=1" && more != "EXTEND_TIMEOUT_USEC=65000000" {
+			t.Errorf("told at the stop: %q", more)
 		}
 	}
 	if diff := cmp.Diff([]string{"READY=1", "RELOADING=1", "READY=1", "STOPPING=1"}, told); diff != "" {

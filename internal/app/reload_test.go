@@ -2,6 +2,7 @@ package app
 
 import (
 	"bytes"
+	"context"
 	"crypto/tls"
 	"encoding/json"
 	"fmt"
@@ -20,8 +21,10 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/filelessd/filelessd/internal/config"
+	"github.com/filelessd/filelessd/internal/sinks"
 	"github.com/filelessd/filelessd/internal/testca"
 	"github.com/filelessd/filelessd/pkg/report"
+	"github.com/filelessd/filelessd/pkg/sink"
 )
 
 // reloadable is a daemon in this process that has its configuration from a file.
@@ -72,6 +75,12 @@ func (p *place) got() []string {
 // receivers.
 func newReloadable(t *testing.T, sections string) *reloadable {
 	t.Helper()
+	return newReloadableOf(t, sinks.Builtin(), sections)
+}
+
+// newReloadableOf is newReloadable with other kinds of sinks.
+func newReloadableOf(t *testing.T, kinds *sink.Registry, sections string) *reloadable {
+	t.Helper()
 	dir := t.TempDir()
 	r := &reloadable{
 		fixture: &fixture{t: t, logs: new(lockedBuffer), reports: map[string]report.Report{}},
@@ -82,6 +91,7 @@ func newReloadable(t *testing.T, sections string) *reloadable {
 	r.environ = map[string]string{"HEAD": head}
 	r.write(sections)
 	env := testEnv(t)
+	env.Sinks = kinds
 	load := func() (*config.Config, error) { return config.Load(r.file, env) }
 	conf, err := load()
 	if err != nil {
@@ -298,6 +308,32 @@ func TestReloadRejected(t *testing.T) {
 	}
 }
 
+type talkativeConfig struct {
+	Token sink.Secret `yaml:"token"`
+}
+
+func (talkativeConfig) Validate() error { return nil }
+
+// TestReloadShowsNoSecret: what a sink says of why it does not open goes to many places.
+func TestReloadShowsNoSecret(t *testing.T) {
+	kinds := sinks.Builtin()
+	sink.Register(kinds, sink.Kind[talkativeConfig]{
+		Name: "talkative", Summary: "says too much", Default: func() talkativeConfig { return talkativeConfig{} },
+		Open: func(_ context.Context, c talkativeConfig, _ sink.Env) (sink.Sink, error) {
+			return nil, fmt.Errorf("this is no token: %s", string(c.Token))
+		},
+	})
+	good := "sinks:\n  soc: {type: webhook, url: URL_A}\n"
+	r := newReloadableOf(t, kinds, good)
+	_, err := r.reload(good + "  x: {type: talkative, token: hush-hush}\n")
+	if err == nil || !strings.Contains(err.Error(), "sink x: this is no token") || strings.Contains(err.Error(), "hush") {
+		t.Error(err)
+	}
+	if status := fmt.Sprintf("%+v", r.app.reloads.status()); strings.Contains(status, "hush") || strings.Contains(r.logs.String(), "hush") {
+		t.Error(status, r.logs)
+	}
+}
+
 // TestReloadRules: alerts are judged by the new rules, those of the log by the old ones.
 func TestReloadRules(t *testing.T) {
 	sinks := "sinks:\n  soc: {type: webhook, url: URL_A}\n"
@@ -363,6 +399,31 @@ func TestReloadCertificates(t *testing.T) {
 	}
 	if got := served(); !bytes.Equal(got, renewed) {
 		t.Error("the last good certificate is not in force")
+	}
+}
+
+// TestReloadOfAnotherListener: a listener that is another now, or none, needs a restart. That its files are gone
+// is no mistake of the configuration.
+func TestReloadOfAnotherListener(t *testing.T) {
+	ca := testca.New(t, t.TempDir(), "ca")
+	ca.Issue(t, "server")
+	sink := "sinks:\n  soc: {type: webhook, url: URL_A}\n"
+	sections := fmt.Sprintf("grpc: {listen: '127.0.0.1:0', tls: {cert_file: %s, key_file: %s}}\n", ca.File("server.pem"), ca.File("server.key"))
+	r := newReloadable(t, sections+sink)
+	for _, name := range []string{"server.pem", "server.key"} {
+		if err := os.Rename(ca.File(name), ca.File("moved-"+name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := r.reload(sections + sink); err == nil {
+		t.Error("a certificate that is gone is no mistake")
+	}
+	moved := strings.ReplaceAll(sections, ca.File("server"), ca.File("moved-server"))
+	for _, other := range []string{moved + strings.Replace(sink, "URL_A", "URL_B", 1), sink} {
+		did, err := r.reload(other)
+		if err != nil || !slices.Equal(did.Restart, []string{"grpc"}) || !slices.Equal(did.Changed, []string{"sinks.soc"}) {
+			t.Errorf("with %q: %+v %v", other, did, err)
+		}
 	}
 }
 

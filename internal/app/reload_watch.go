@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/filelessd/filelessd/internal/config"
+	"github.com/filelessd/filelessd/internal/server"
 )
 
 const (
@@ -25,6 +26,7 @@ type fileWatch struct {
 	known  looks          // when the configuration was read last
 	before looks          // the last time
 	failed bool           // to read the configuration, the last time
+	kept   bool           // from taking it over, by something else than what it says
 	again  time.Time
 }
 
@@ -40,7 +42,7 @@ type look struct {
 
 func (a *App) newFileWatch(now time.Time) *fileWatch {
 	w := &fileWatch{app: a, again: now.Add(againEvery)}
-	w.read(a.config, a.config)
+	w.read(a.config, a.config, nil)
 	return w
 }
 
@@ -72,7 +74,7 @@ func sameLooks(a, b looks) bool {
 // wants reports whether the configuration should be read again: its files are not what they were when it
 // was, and stand still since the last look, so that nobody is writing them.
 func (w *fileWatch) wants(now time.Time) bool {
-	if !w.config.Reload.Watch {
+	if !w.config.Reload.Watch || w.app.options.Load == nil {
 		return false
 	}
 	seen := w.known.again()
@@ -81,10 +83,13 @@ func (w *fileWatch) wants(now time.Time) bool {
 	if still && !sameLooks(seen, w.known) {
 		return true
 	}
-	if !w.failed || now.Before(w.again) {
+	if !w.failed && !w.kept || now.Before(w.again) {
 		return false
 	}
 	w.again = now.Add(againEvery)
+	if w.kept {
+		return true
+	}
 	_, err := w.app.options.Load()
 	return err == nil
 }
@@ -96,9 +101,10 @@ func (w *fileWatch) reading(now time.Time) {
 }
 
 // read takes note of the configuration in force, and of the one that was read, nil if it could not be: what
-// that one lacks may come to the files that it names.
-func (w *fileWatch) read(inForce, last *config.Config) {
-	w.config, w.failed = inForce, last == nil
+// that one lacks may come to the files that it names. err is why it was not taken over; where the configuration
+// is not at fault, but a full disk, say, nothing that it names will change, and it is tried again.
+func (w *fileWatch) read(inForce, last *config.Config, err error) {
+	w.config, w.failed, w.kept = inForce, last == nil, last != nil && err != nil && !server.IsWrong(err)
 	if last == nil {
 		return
 	}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/filelessd/filelessd/internal/config"
+	"github.com/filelessd/filelessd/internal/server"
 	"github.com/filelessd/filelessd/internal/sinks"
 )
 
@@ -55,10 +56,10 @@ func (w *watchedFiles) reload() error {
 	w.watch.reading(w.now)
 	conf, err := w.load()
 	if err != nil {
-		w.watch.read(w.watch.config, nil)
+		w.watch.read(w.watch.config, nil, err)
 		return err
 	}
-	w.watch.read(conf, conf)
+	w.watch.read(conf, conf, nil)
 	return nil
 }
 
@@ -191,7 +192,7 @@ func TestWatchMissesNothing(t *testing.T) {
 	if err := os.Chtimes(secret, time.Time{}, w.now.Add(time.Second)); err != nil {
 		t.Fatal(err)
 	}
-	w.watch.read(conf, conf)
+	w.watch.read(conf, conf, nil)
 	if w.look(); !w.look() {
 		t.Error("the secret changed, and nothing was read")
 	}
@@ -263,7 +264,7 @@ func TestWatchWhatARejectedOneNames(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w.watch.read(w.watch.config, rejected)
+	w.watch.read(w.watch.config, rejected, server.Wrongf("no such file"))
 	for range 3 * againEvery / lookEvery {
 		if w.look() {
 			t.Fatal("told again of the same mistake")
@@ -273,5 +274,48 @@ func TestWatchWhatARejectedOneNames(t *testing.T) {
 	w.look()
 	if !w.look() {
 		t.Error("what it lacked is there, and nothing happens")
+	}
+}
+
+// TestWatchTriesWhatIsRight: a configuration that nothing is wrong with, and that could not be taken over, is tried
+// again though no file changes.
+func TestWatchTriesWhatIsRight(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "config.yaml")
+	write(t, file, minimal)
+	w := newWatchedFiles(t, file)
+	w.watch.reading(w.now)
+	next, err := w.load()
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.watch.read(w.watch.config, next, errors.New("the disk is full"))
+	looks := 1
+	for ; !w.look() && looks < 100; looks++ {
+	}
+	if want := int(againEvery / lookEvery); looks != want {
+		t.Errorf("tried again at look %d, want %d", looks, want)
+	}
+	w.watch.reading(w.now)
+	w.watch.read(next, next, nil)
+	for range 2 * againEvery / lookEvery {
+		if w.look() {
+			t.Fatal("tried again though it is in force")
+		}
+	}
+}
+
+// TestWatchNothing: who asks a daemon to read its configuration again that has none to be read, as that of a
+// demo, gets an error, and the daemon goes on.
+func TestWatchNothing(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "config.yaml")
+	write(t, file, minimal)
+	w := newWatchedFiles(t, file)
+	w.watch.app.options.Load = nil
+	w.watch.reading(w.now)
+	w.watch.read(w.watch.config, nil, server.Wrongf("nothing to be read"))
+	for range 2 * againEvery / lookEvery {
+		if w.look() {
+			t.Fatal("there is nothing to be read")
+		}
 	}
 }

@@ -38,9 +38,9 @@ func (a *App) Run(ctx context.Context) error {
 	stopTelling()
 	stopReloads()
 	<-a.reloads.over // a reload that was under way has said READY=1
-	notify(daemon.SdNotifyStopping)
 	// The rest of the time is for closing: the whole stop keeps to drain_timeout.
 	total := a.reloads.inForce.Load().DrainTimeout
+	notify(stoppingFor(total))
 	deadline := time.Now().Add(total - min(total/10, 500*time.Millisecond))
 	a.log.Info().Stringer("drain_timeout", total).Msg("stopping")
 	a.stopping.Store(true)

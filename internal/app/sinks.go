@@ -4,8 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
+	"reflect"
 	"sync"
+	"time"
 
 	"github.com/filelessd/filelessd/internal/config"
 	"github.com/filelessd/filelessd/internal/deliver"
@@ -52,13 +53,37 @@ func (s *workers) of(sink string) *worker {
 }
 
 // close closes the sinks, whose workers have ended.
-func (s *workers) close() error {
-	var errs []error
-	for _, w := range slices.Backward(s.all()) {
-		if err := w.sink.Close(); err != nil {
-			errs = append(errs, fmt.Errorf("sink %s: %w", w.name, err))
-		}
+func (s *workers) close() error { return closeSinks(s.all()...) }
+
+// closeBound is how long a sink may take to close.
+const closeBound = 2 * time.Second
+
+// closeSink closes a sink. One that does not come to its end, such as a file on a disk that does not answer, is
+// left to itself: neither the next reload nor a stop waits for it.
+func closeSink(name string, s sink.Sink) (err error) {
+	ended := make(chan error, 1)
+	go func() { ended <- s.Close() }()
+	over := time.NewTimer(closeBound)
+	defer over.Stop()
+	select {
+	case err = <-ended:
+	case <-over.C:
+		err = fmt.Errorf("not closed within %s, and left to itself", closeBound)
 	}
+	if err != nil {
+		return fmt.Errorf("sink %s: %w", name, err)
+	}
+	return nil
+}
+
+// closeSinks closes the sinks of these workers at the same time.
+func closeSinks(all ...*worker) error {
+	errs := make([]error, len(all))
+	var closing sync.WaitGroup
+	for i, w := range all {
+		closing.Go(func() { errs[i] = closeSink(w.name, w.sink) })
+	}
+	closing.Wait()
 	return errors.Join(errs...)
 }
 
@@ -68,7 +93,9 @@ func (a *App) openSink(ctx context.Context, c config.Sink, memory *deliver.Memor
 		Name: c.Name, Version: a.options.Version, Render: render.Render, Stdout: a.options.Stdout, State: memory,
 	})
 	if err != nil {
-		return nil, fmt.Errorf("sink %s: %w", c.Name, err)
+		// Sinks leave their secrets out. They may still be written by others, and this goes to the log, to
+		// whoever asked for a reload, and to those who may see the status.
+		return nil, fmt.Errorf("sink %s: %w", c.Name, sink.Hide(err, secretsIn(reflect.ValueOf(c.Config))...))
 	}
 	return s, nil
 }

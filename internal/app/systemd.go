@@ -60,6 +60,12 @@ func (a *App) tellSystemd() (stop func()) {
 	}
 }
 
+// stoppingFor is what systemd is told at a stop that takes so long. It waits for the end then, and does not kill
+// the daemon, also where TimeoutStopSec= of the unit is less.
+func stoppingFor(drain time.Duration) string {
+	return fmt.Sprintf("%s\nEXTEND_TIMEOUT_USEC=%d", daemon.SdNotifyStopping, (drain + 5*time.Second).Microseconds())
+}
+
 // run tells until ctx ends.
 func (s *systemd) run(ctx context.Context) {
 	every := statusEvery

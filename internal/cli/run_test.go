@@ -46,7 +46,7 @@ func TestTellsSystemd(t *testing.T) {
 	p := newDaemon(t, receiver.URL, "").run()
 	want("READY=1")
 	p.signal(syscall.SIGTERM)
-	want("STOPPING=1")
+	want("STOPPING=1\nEXTEND_TIMEOUT_USEC=15000000") // drain_timeout, and 5 s
 }
 
 // TestLinger: the kubelet starts Falco only when it has seen the sidecar before it run, and it looks once a

@@ -88,17 +88,32 @@ func (c *Config) Files() []string {
 	for _, s := range c.Sinks {
 		files = slices.AppendSeq(files, maps.Keys(s.Files))
 	}
-	listeners := []listen.TLS{c.HTTP.TLS, c.GRPC.TLS}
-	for _, s := range c.Sources {
-		if s.HTTP != nil {
-			listeners = append(listeners, s.HTTP.TLS)
-		}
-	}
-	for _, l := range listeners {
-		files = append(files, l.Files()...)
+	for _, l := range c.listeners() {
+		files = append(files, l.tls.Files()...)
 	}
 	slices.Sort(files)
 	return slices.Compact(files)
+}
+
+// listener is an address with the certificates that are shown there.
+type listener struct {
+	address string
+	tls     listen.TLS
+}
+
+func (c *Config) listeners() []listener {
+	all := []listener{{c.HTTP.Listen, c.HTTP.TLS}, {c.GRPC.Listen, c.GRPC.TLS}}
+	for _, s := range c.Sources {
+		if s.HTTP != nil {
+			all = append(all, listener{s.HTTP.Listen, s.HTTP.TLS})
+		}
+	}
+	return all
+}
+
+// Listens reports whether c listens on address with these files.
+func (c *Config) Listens(address string, t listen.TLS) bool {
+	return slices.Contains(c.listeners(), listener{address, t})
 }
 
 func hashOf(text []byte) string {

@@ -22,7 +22,7 @@ type breaker struct {
 // beginning. The sink gets a chance at once.
 func (b *breaker) restore(body []byte) {
 	if since, err := time.Parse(time.RFC3339Nano, string(body)); err == nil {
-		b.open, b.since = true, since
+		b.open, b.since = true, earlier(since, time.Now())
 	}
 }
 

@@ -233,11 +233,25 @@ func (gs *groups) changes() (changes []store.Change, err error) {
 
 func (gs *groups) unsaved() bool { return len(gs.gone)+len(gs.dirty) > 0 }
 
+// earlier returns the first of two times. What was kept by a clock that was set back since can lie in years to
+// come: nothing waits longer for that than it would have waited anyway.
+func earlier(a, b time.Time) time.Time {
+	if a.After(b) {
+		return b
+	}
+	return a
+}
+
 // restore takes back what was kept. ready puts the groups in order once all are there.
 func (gs *groups) restore(c store.Change) error {
 	g := &group{key: c.Key, ahead: nothing, at: -1}
 	if err := json.Unmarshal(c.Body, &g.groupState); err != nil {
 		return err
+	}
+	now := time.Now()
+	g.Seen = earlier(g.Seen, now)
+	if g.Held != nil {
+		g.Held.Due = earlier(g.Held.Due, now.Add(gs.gather(g.Summaries)))
 	}
 	gs.byKey[g.key] = g
 	gs.reckon(g)

@@ -217,6 +217,9 @@ func (w *Worker) restoreParked(c store.Change) {
 		return
 	}
 	p.about = aboutOf(p.report)
+	now := time.Now()
+	p.Since = earlier(p.Since, now)
+	p.Next = earlier(p.Next, now.Add(max(w.Policy.Retry.Max, mostParkedPause)))
 	w.keepParked(p)
 }
 

@@ -49,6 +49,7 @@ func (w *withheld) restore(c store.Change, silences *Silences) error {
 	if t.What == nil {
 		t.What = map[string]int{}
 	}
+	t.First = earlier(t.First, time.Now())
 	w.tallies[c.Key] = t
 	if c.Key == byRateLimit {
 		return nil

@@ -49,9 +49,10 @@ func (c *Certificates) Config(address string, t TLS) (*tls.Config, error) {
 	}, nil
 }
 
-// Renew reads the files of all listeners again. apply puts in place what they hold now, which can not fail
-// and is for connections that begin after it; changed are the addresses where that is something else.
-func (c *Certificates) Renew() (apply func(), changed []string, err error) {
+// Renew reads the files of the listeners again that stay as they are; others keep what they have, and their
+// files may be gone. apply puts in place what they hold now, which can not fail and is for connections that
+// begin after it; changed are the addresses where that is something else.
+func (c *Certificates) Renew(stays func(address string, t TLS) bool) (apply func(), changed []string, err error) {
 	if c == nil {
 		return func() {}, nil, nil
 	}
@@ -59,6 +60,9 @@ func (c *Certificates) Renew() (apply func(), changed []string, err error) {
 	defer c.mu.Unlock()
 	var applies []func()
 	for _, k := range c.all {
+		if !stays(k.address, k.tls) {
+			continue
+		}
 		config, sum, err := k.tls.read()
 		if err != nil {
 			return nil, nil, fmt.Errorf("the listener on %s: %w", k.address, err)

@@ -57,6 +57,7 @@ func OpenPprof(ctx context.Context, c PprofConfig, logger zerolog.Logger) (*Ppro
 	return &Pprof{l, &http.Server{
 		Handler: profiles(), ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second,
 		IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 16 << 10, ErrorLog: log.New(debugLog{logger}, "", 0),
+		ConnState: listen.NewCrowd(mostVisitors).State,
 	}}, nil
 }
 

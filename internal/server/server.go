@@ -45,6 +45,10 @@ type Server struct {
 	http     *http.Server
 }
 
+// mostVisitors bounds the connections of a server that is looked at, so that the descriptors that there are
+// stay for those that bring alerts, and for the log.
+const mostVisitors = 256
+
 // Open binds the address, so that a port in use is known at the start.
 func Open(ctx context.Context, c Config, b Backend) (*Server, error) {
 	l, err := b.Ports.Open(ctx, c.Listen, c.TLS)
@@ -55,7 +59,7 @@ func Open(ctx context.Context, c Config, b Backend) (*Server, error) {
 	s.http = &http.Server{
 		Handler: s.handler(), ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second,
 		WriteTimeout: 30 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 16 << 10,
-		ErrorLog: log.New(debugLog{b.Log}, "", 0),
+		ErrorLog: log.New(debugLog{b.Log}, "", 0), ConnState: listen.NewCrowd(mostVisitors).State,
 	}
 	return s, nil
 }

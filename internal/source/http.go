@@ -9,10 +9,11 @@ import (
 	"net/http"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/semaphore"
+
+	"github.com/filelessd/filelessd/internal/listen"
 )
 
 const (
@@ -33,7 +34,7 @@ const (
 	idleBound = 5 * time.Minute
 
 	maxHeader      = 16 << 10
-	maxConnections = 4096 // at about 20 KB each; more are closed as they come
+	maxConnections = 4096 // at about 20 KB each
 )
 
 // HTTP receives alerts by POST, as Falco's http_output and forwarders send them.
@@ -48,7 +49,7 @@ type HTTP struct {
 	listener net.Listener
 	small    *semaphore.Weighted // of smallBodies slots
 	large    *semaphore.Weighted // of largeBodies slots
-	open     connections
+	open     *listen.Crowd
 	buffers  sync.Pool // of *[]byte with room for smallBody bytes
 	gzips    sync.Pool // of *gzip.Reader
 }
@@ -68,7 +69,7 @@ func OpenHTTP(ctx context.Context, c HTTPConfig, env Env) (*HTTP, error) {
 
 func newHTTP(l net.Listener, c HTTPConfig, env Env) *HTTP {
 	h := &HTTP{
-		config: c, listener: l, open: connections{gone: make(chan struct{}, 1)},
+		config: c, listener: l, open: listen.NewCrowd(maxConnections),
 		small: semaphore.NewWeighted(smallBodies), large: semaphore.NewWeighted(largeBodies),
 	}
 	h.env = env
@@ -104,7 +105,7 @@ func (h *HTTP) Run(told context.Context, handle Handle) error {
 	// Shutdown drops a request that comes after it, of a connection that was accepted before. Who is
 	// connected still gets an answer, and those behind them wait in the socket, if systemd keeps it.
 	server.SetKeepAlivesEnabled(false)
-	h.open.wait(senderBound)
+	h.open.Wait(senderBound)
 	if err := server.Shutdown(work); err != nil {
 		_ = server.Close() // senders that do not take their answers
 	}
@@ -126,45 +127,7 @@ func (h *HTTP) server(handler http.HandlerFunc) *http.Server {
 		IdleTimeout:                  idleBound,
 		MaxHeaderBytes:               maxHeader,
 		ErrorLog:                     log.New(serverLog{&h.health}, "", 0),
-		ConnState: func(c net.Conn, s http.ConnState) {
-			switch s {
-			case http.StateNew:
-				if h.open.add() > maxConnections {
-					_ = c.Close()
-				}
-			case http.StateClosed, http.StateHijacked:
-				h.open.remove()
-			}
-		},
-	}
-}
-
-// connections counts those that are open.
-type connections struct {
-	n    atomic.Int64
-	gone chan struct{} // has a token if one went
-}
-
-func (c *connections) add() int64 { return c.n.Add(1) }
-
-func (c *connections) remove() {
-	c.n.Add(-1)
-	select {
-	case c.gone <- struct{}{}:
-	default:
-	}
-}
-
-// wait returns when none is open, or after d.
-func (c *connections) wait(d time.Duration) {
-	over := time.NewTimer(d)
-	defer over.Stop()
-	for c.n.Load() > 0 {
-		select {
-		case <-c.gone:
-		case <-over.C:
-			return
-		}
+		ConnState:                    h.open.State,
 	}
 }
 

@@ -30,7 +30,7 @@ func TestHTTPAnswersWhoIsConnected(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer c.Close()
-	for h.open.n.Load() == 0 {
+	for h.open.Open() == 0 {
 		runtime.Gosched()
 	}
 	cancel()
