@@ -228,6 +228,12 @@ func TestQuote(t *testing.T) {
 	for in, want := range map[string]string{
 		"nginx":             "nginx",
 		"a b":               `"a b"`,
+		".x":                `".x"`,
+		"a..b":              `"a..b"`,
+		"a.b-c_d":           "a.b-c_d",
+		".":                 `"."`,
+		"-_":                `"-_"`,
+		"x.":                `"x."`,
 		`x" as root`:        `"x\" as root"`,
 		"a\nb":              `"a\nb"`,
 		`a\nb`:              `"a\\nb"`,
@@ -249,6 +255,7 @@ func TestQuote(t *testing.T) {
 
 func FuzzReport(f *testing.F) {
 	f.Add("memfd:x", "3", "3 run helper.DoNothing", "event-generator", "bash -c curl x | sh", "host")
+	f.Add("/dev/shm/\x83", "0", `0""`, "", "", ".")
 	f.Add("/dev/shm/.x (deleted)", "[kworker]", "\u202e\n\"", "", "", "c1")
 	en := newEngine(f, match.DefaultConfig())
 	f.Fuzz(func(t *testing.T, path, name, cmdline, parent, parentCmdline, container string) {

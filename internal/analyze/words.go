@@ -33,6 +33,10 @@ func quoted(value string) string {
 
 var escapeQuotes = strings.NewReplacer(`\`, `\\`, `"`, `\"`)
 
+// isWord reports whether s reads as a word. Full stops at its ends, or two in a row, would read as the end
+// of a sentence or as a gap in it.
 func isWord(s string) bool {
-	return s != "" && len(s) <= 64 && strings.Trim(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-") == ""
+	const plain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-"
+	return len(s) <= 64 && strings.Trim(s, plain) == "" && strings.Trim(s, "._-") != "" &&
+		strings.Trim(s, ".") == s && !strings.Contains(s, "..")
 }
