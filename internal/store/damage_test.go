@@ -138,6 +138,60 @@ func TestTornWAL(t *testing.T) {
 	}
 }
 
+// TestOpenMergesWAL: what a process before left in the write-ahead log is written anew, whatever became of its
+// syncs.
+func TestOpenMergesWAL(t *testing.T) {
+	t.Parallel()
+	w := write(t, 12)
+	dir := t.TempDir()
+	wal := filepath.Join(dir, "filelessd.db-wal")
+	writeFile(t, filepath.Join(dir, "filelessd.db"), w.db)
+	writeFile(t, wal, w.wal)
+	l := open(t, dir, store.DefaultConfig())
+	if left := readFile(t, wal); len(left) > 0 {
+		t.Errorf("%d bytes are left in it", len(left))
+	}
+	recs, err := l.Read(t.Context(), 0, 100)
+	must(t, err)
+	isPrefix(t, recs, w.recs, len(w.recs))
+	must(t, l.Close())
+}
+
+// TestTornCommit: what a power cut leaves while a transaction is on its way to the disk can be its end
+// without its beginning. Nobody was told of it, so nothing is missing, and nothing is damaged.
+func TestTornCommit(t *testing.T) {
+	t.Parallel()
+	w := write(t, 12)
+	const header, frame = 24, 24 + 4096
+	first, end := w.ends[len(w.ends)-2], w.ends[len(w.ends)-1]
+	if end-first < 2*frame {
+		t.Fatalf("the last transaction has %d bytes: no beginning", end-first)
+	}
+	for at := first; at < end-frame; at += 512 {
+		torn := bytes.Clone(w.wal)
+		clear(torn[at:min(at+512, end-frame+header)]) // all but the header of the last frame, which commits
+		recs, damaged, err := readable(t, w.db, torn)
+		if err != nil || damaged > 0 {
+			t.Fatalf("without the 512 bytes at %d of %d to %d: %d damaged, %v", at, first, end, damaged, err)
+		}
+		isPrefix(t, recs, w.recs, len(w.recs)-1)
+	}
+	// But with a transaction behind it, it was on the disk, and is told. Without its end, the two are as one.
+	for at := w.ends[len(w.ends)-3]; at+512 <= first; at += 512 {
+		if last := first - frame; at < last+header && at+512 > last {
+			continue
+		}
+		hurt := bytes.Clone(w.wal)
+		if clear(hurt[at : at+512]); bytes.Equal(hurt, w.wal) {
+			continue
+		}
+		recs, damaged, err := readable(t, w.db, hurt)
+		if err != nil || damaged == 0 || recs[len(recs)-1].ID != w.recs[len(w.recs)-1].ID {
+			t.Fatalf("without the 512 bytes at %d, before %d: %d damaged, %v", at, first, damaged, err)
+		}
+	}
+}
+
 // TestFlippedWAL flips a bit of the write-ahead log: what came before it is kept, and of what came behind
 // it nothing comes back wrong.
 func TestFlippedWAL(t *testing.T) {

@@ -80,7 +80,9 @@
 // SQLite, and each row whose checksum is good goes into a new file, with what the process has in memory. The new
 // file takes the place of the old one once it is complete and synced; the old one stays as
 // filelessd.db.damaged. What is missing is noted as a hole, so that readers pass it, and told as a loss.
-// A disk that does not answer is no damage: nothing is moved then. While a file is rebuilt, which takes as
+// The newest transaction of the write-ahead log is left out where it is not whole: that is what a power cut
+// leaves of one that nobody was told of. That it was on the disk, and was damaged later, shows by another one
+// behind it. A disk that does not answer is no damage: nothing is moved then. While a file is rebuilt, which takes as
 // long as reading and writing all of it, appends wait.
 //
 // # Room

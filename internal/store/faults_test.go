@@ -43,6 +43,40 @@ func TestFaults(t *testing.T) {
 	}
 }
 
+// TestFailedSyncLeavesNoDamage: of a transaction whose sync failed, the write-ahead log keeps what the next
+// one, which is shorter, does not overwrite. Nobody was told of it.
+func TestFailedSyncLeavesNoDamage(t *testing.T) {
+	t.Parallel()
+	for seed := range uint64(8) { // of it anything can be on the disk
+		f := newFaulty(t, seed)
+		put := func(recs ...store.Record) error {
+			_, err := f.log.Append(t.Context(), recs...)
+			for _, r := range recs {
+				f.note(r.ID, err)
+			}
+			return err
+		}
+		var long []store.Record
+		for i := range 20 {
+			long = append(long, recordOf(fmt.Sprint("long", i)))
+		}
+		must(t, put(recordOf("before")))
+		f.disk.Plan(func(op faultdisk.Op, _ string) faultdisk.Fault {
+			if op == faultdisk.Sync {
+				return faultdisk.EIO
+			}
+			return faultdisk.None
+		})
+		if put(long...) == nil {
+			t.Fatal("acknowledged without a sync")
+		}
+		f.disk.Plan(nil)
+		must(t, put(recordOf("after")))
+		f.cut()
+		must(t, f.log.Close())
+	}
+}
+
 func newFaulty(t *testing.T, seed uint64) *faulty {
 	dir := t.TempDir()
 	must(t, open(t, dir, store.DefaultConfig()).Close()) // how a new file is created is another test

@@ -23,8 +23,10 @@ type image struct {
 	valid   map[uint32]int64 // page -> place in the log, of what SQLite would take from there
 	// beyond is what comes behind a frame that is damaged, and what SQLite therefore leaves out.
 	beyond map[uint32]int64
-	// broken: a transaction that was committed is beyond. Without one, what is there is only what a
-	// crash interrupted.
+	// broken: a transaction beyond was committed, since another one follows it: none is begun before the
+	// one before is on the disk. Without that, what is there is what a power cut left of the newest
+	// transaction, of which the disk may have the end and not the beginning; or what is left of one whose
+	// sync failed, behind a shorter one. Nobody was told of these.
 	broken bool
 }
 
@@ -132,30 +134,40 @@ func (m *image) readWAL(size int64) error {
 			return err
 		}
 	}
+	headless := !good          // a header is synced before anything comes behind it: no power cut leaves this
+	var ends []walSum          // what a transaction behind one that is beyond would go on from
 	open := map[uint32]int64{} // of the transaction that is being read
+	ours := true               // the frame before is of this generation
 	for at := int64(walHeader); at+frameSize <= size; at += frameSize {
 		if ok, err := readFrame(m.wal, at, b); err != nil || !ok {
 			return err
 		}
+		for _, end := range ends {
+			m.broken = m.broken || end.goesOn(b)
+		}
+		ends = nil
 		page, commit := binary.BigEndian.Uint32(b), binary.BigEndian.Uint32(b[4:]) > 0
-		if string(b[8:16]) != salts || page == 0 {
-			good = false
-			continue
-		}
-		sum.add(b[:8])
-		sum.add(b[frameHeader:])
-		if good = good && sum.is(b[16:24]); !good {
-			m.beyond[page] = at + frameHeader
-			m.broken = m.broken || commit
-			continue
-		}
-		open[page] = at + frameHeader
-		if commit {
-			for n, at := range open {
-				m.valid[n] = at
+		said := walSum{order, binary.BigEndian.Uint32(b[16:]), binary.BigEndian.Uint32(b[20:])}
+		// Behind the newest generation lie older ones, whose frames go on from each other too.
+		goesOn, salted := sum.goesOn(b), string(b[8:16]) == salts
+		ours = page > 0 && (salted || ours && goesOn)
+		switch good = good && goesOn && salted && ours; {
+		case good:
+			open[page] = at + frameHeader
+			if commit {
+				for n, at := range open {
+					m.valid[n] = at
+				}
+				clear(open)
 			}
-			clear(open)
+		case ours:
+			m.beyond[page] = at + frameHeader
+			if commit {
+				ends = []walSum{said, sum} // where it is damaged itself, one of them is right
+				m.broken = m.broken || headless
+			}
 		}
+		sum = said
 	}
 	for n, at := range open { // no commit came before the damage
 		if _, later := m.beyond[n]; !later {
@@ -205,6 +217,13 @@ func (s *walSum) add(b []byte) {
 		s.s1 += s.order.Uint32(b[i:]) + s.s2
 		s.s2 += s.order.Uint32(b[i+4:]) + s.s1
 	}
+}
+
+// goesOn adds a frame, and reports whether it says the same.
+func (s *walSum) goesOn(frame []byte) bool {
+	s.add(frame[:8])
+	s.add(frame[frameHeader:])
+	return s.is(frame[16:24])
 }
 
 func (s *walSum) is(b []byte) bool {

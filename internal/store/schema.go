@@ -89,6 +89,9 @@ func prepareFile(path string) error {
 	case version < schemaVersion:
 		err = migrate(db, version)
 	}
+	// The close of the only connection merges the write-ahead log into the file. What a process before this
+	// one left there can be in the kernel's memory only, if a sync failed; and what is there does not count as
+	// new, so that no later sync would bring it to the disk. In the file it is written anew.
 	if err = errors.Join(err, db.Close()); err != nil {
 		return err
 	}
