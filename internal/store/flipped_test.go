@@ -48,6 +48,24 @@ func TestFlippedSchema(t *testing.T) {
 	}
 }
 
+// TestFlippedIndex flips what an entry of an index, and its row, has behind a key: an entry that leads to no
+// row is found by who compares the two.
+func TestFlippedIndex(t *testing.T) {
+	t.Parallel()
+	s := newSample(t, true)
+	const key = "cursoradead109" // of a letter that cursor a keeps
+	found := 0
+	for at := range s.db[:len(s.db)-len(key)] {
+		if bytes.HasPrefix(s.db[at:], []byte(key)) {
+			found++
+			s.check(t, fmt.Sprint("flipped behind a key at ", at), flipped(s.db, []flip{{at + len(key), 6}}), nil)
+		}
+	}
+	if found < 2 {
+		t.Errorf("the key stands in the file %d times: not in the table and its index", found)
+	}
+}
+
 // flip is a bit of a byte.
 type flip struct{ at, bit int }
 

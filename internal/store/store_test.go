@@ -1,7 +1,9 @@
 package store_test
 
 import (
+	"cmp"
 	"database/sql"
+	"flag"
 	"math/rand/v2"
 	"os"
 	"testing"
@@ -74,11 +76,13 @@ func execSQL(t *testing.T, path string, statements ...string) {
 	}
 }
 
+var seedOfRun = flag.Uint64("seed", 0, "what a long run that failed began with")
+
 // random is the same in every short run, so that it fails for all or for none.
 func random(t *testing.T) *rand.Rand {
 	seed := uint64(1)
 	if soak {
-		seed = rand.Uint64()
+		seed = cmp.Or(*seedOfRun, rand.Uint64())
 		t.Logf("seed %d", seed)
 	}
 	return rand.New(rand.NewPCG(seed, 0))
