@@ -33,7 +33,7 @@ type damagedFile struct{ error }
 func (e damagedFile) Unwrap() []error { return []error{ErrDamaged, e.error} }
 
 // isAlmostOurs reports whether an application ID is ours but for a bit.
-func isAlmostOurs(id int64) bool { return bits.OnesCount64(uint64(id)^applicationID) == 1 }
+func isAlmostOurs(id int64) bool { return bits.OnesCount32(uint32(id)^applicationID) == 1 }
 
 // checkHeader looks for what SQLite would not call damage: a file that has less than its first page is
 // an empty one to it, and the write-ahead log is thrown away; one whose first page asks for a newer

@@ -48,6 +48,17 @@ func TestFlippedSchema(t *testing.T) {
 	}
 }
 
+// TestFlippedName flips each bit of what says whose file it is.
+func TestFlippedName(t *testing.T) {
+	t.Parallel()
+	s := newSample(t, true)
+	for at := 68; at < 72; at++ {
+		for bit := range 8 {
+			s.check(t, fmt.Sprint("flipped in application_id: ", at, bit), flipped(s.db, []flip{{at, bit}}), nil)
+		}
+	}
+}
+
 // TestFlippedIndex flips what an entry of an index, and its row, has behind a key: an entry that leads to no
 // row is found by who compares the two.
 func TestFlippedIndex(t *testing.T) {
