@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -11,7 +12,9 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+	"time"
 
+	"github.com/filelessd/filelessd/pkg/event"
 	"github.com/filelessd/filelessd/pkg/report"
 )
 
@@ -84,6 +87,22 @@ func smallLog(t *testing.T, onFull, url, second string) *testDaemon {
 	return d
 }
 
+// longAlerts are alerts with a long text, of which fewer fill a log.
+func longAlerts(t *testing.T, n int) (lines [][]byte, ids []string) {
+	t.Helper()
+	lines, ids = alerts(t, n)
+	long := []byte(`"output":"` + strings.Repeat("x", 7000) + `"`)
+	for i := range lines {
+		lines[i] = bytes.Replace(lines[i], []byte(`"output":"x"`), long, 1)
+		e, err := event.Parse(lines[i], time.Now())
+		if err != nil {
+			t.Fatal(err)
+		}
+		ids[i] = e.ID()
+	}
+	return lines, ids
+}
+
 // postUntil posts alerts from several senders until stop, and returns the IDs of those that were accepted
 // and of those that were not.
 func (d *testDaemon) postUntil(lines [][]byte, ids []string, stop func(refused int) bool) (accepted, refused []string) {
@@ -125,7 +144,7 @@ func TestFullLogDropsOldest(t *testing.T) {
 	receiver.setDown(true)
 	d := smallLog(t, "drop_oldest", receiver.URL, other.URL)
 	p := d.run()
-	lines, ids := alerts(t, 12_000)
+	lines, ids := longAlerts(t, 4000)
 	const window = 256 // so many reports may be on their way
 	const more = window + 50
 	accepted, refused := d.postUntil(lines, ids, func(int) bool { return other.told("soc") >= more })
@@ -172,7 +191,7 @@ func TestFullLogRefuses(t *testing.T) {
 	receiver.setDown(true)
 	d := smallLog(t, "refuse", receiver.URL, other.URL)
 	p := d.run()
-	lines, ids := alerts(t, 12_000)
+	lines, ids := longAlerts(t, 4000)
 	accepted, refused := d.postUntil(lines, ids, func(refused int) bool { return refused > 50 })
 	if len(refused) <= 50 || len(accepted) < 1000 {
 		t.Fatalf("%d accepted, %d refused", len(accepted), len(refused))

@@ -77,4 +77,4 @@ func shellcheck(t *testing.T, dir string, options ...string) {
 	}
 }
 
-func TestIntegrationHostileArguments(t *testing.T) { tryArguments(t, hostileValues(t)) }
+func TestIntegrationHostileArguments(t *testing.T) { tryArguments(t, hostileValues(t), 1) }

@@ -30,7 +30,7 @@ func TestHostileValuesStayOut(t *testing.T) {
 			for field := range fields {
 				old := fields[field]
 				ways := []any{hostile, asText(old) + hostile, hostile + asText(old)}
-				if turn++; !soak {
+				if turn++; !Soak {
 					ways = ways[turn%len(ways):][:1]
 				}
 				for _, value := range ways {

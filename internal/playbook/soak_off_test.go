@@ -2,4 +2,5 @@
 
 package playbook
 
-const soak = false // a share of each long suite
+// Soak makes the long versions of tests run, also of those outside the package.
+const Soak = false

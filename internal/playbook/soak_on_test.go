@@ -2,4 +2,5 @@
 
 package playbook
 
-const soak = true
+// Soak makes the long versions of tests run, also of those outside the package.
+const Soak = true

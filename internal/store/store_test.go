@@ -89,9 +89,12 @@ func random(t *testing.T) *rand.Rand {
 }
 
 // rounds is n, or many more in a long run.
-func rounds(n int) int {
+func rounds(n int) int { return either(n, 50*n) }
+
+// either is the first in a short run, and the second in a long one.
+func either(short, long int) int {
 	if soak {
-		return 50 * n
+		return long
 	}
-	return n
+	return short
 }
