@@ -187,7 +187,14 @@ func (w *writer) loadCursors() error {
 			return err
 		}
 	}
-	return nil
+	if len(damaged) == 0 {
+		return nil
+	}
+	// What is damaged can be the name.
+	return w.transact(func(*batch) error {
+		_, err := w.setMeta.exec(int64(1), metaLost)
+		return err
+	})
 }
 
 // decodeCursor reads a row: name, pos, seen, id, crc.

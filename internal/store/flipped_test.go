@@ -80,6 +80,25 @@ func TestFlippedIndex(t *testing.T) {
 	}
 }
 
+// TestFlippedCursor flips bits of a cursor's row, which then may not look like one any more: its sink must not
+// begin at the newest record for that.
+func TestFlippedCursor(t *testing.T) {
+	t.Parallel()
+	s := newSample(t, true)
+	row := []byte("\x06\x0f\x01\x05\x01\x04bx") // the types of its columns, "b", and 120
+	at := bytes.Index(s.db, row)
+	if at < 0 {
+		t.Fatal("the row of cursor b does not look like that")
+	}
+	for end := at + len(row); at < end; at++ {
+		for bit := range 8 {
+			if soak || bit == 1 {
+				s.check(t, fmt.Sprint("flipped in a cursor: ", at, " ", bit), flipped(s.db, []flip{{at, bit}}), nil)
+			}
+		}
+	}
+}
+
 // flip is a bit of a byte.
 type flip struct{ at, bit int }
 

@@ -24,8 +24,8 @@ type salvaged struct {
 	lost    Loss   // records that are gone
 	lossRow int64  // its row
 	holes   holes
-	cursors int // that were found
-	bad     int // cursors whose checksum was wrong
+	cursors int  // that were found
+	all     bool // of the cursors were found, since the process knew them
 }
 
 // salvager moves what can be read of a damaged file into a new one.
@@ -247,8 +247,7 @@ func (s *salvager) takeCursor(cols []driver.Value) error {
 	}
 	name, c, err := decodeCursor(cols)
 	if err != nil || c.pos >= mostSeq {
-		s.bad++
-		return nil //nolint:nilerr // it is counted; the others are read all the same
+		return nil //nolint:nilerr // the others are read all the same
 	}
 	s.cursors++
 	s.newest = max(s.newest, c.pos)

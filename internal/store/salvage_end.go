@@ -33,8 +33,9 @@ func (s *salvaged) String() string {
 	return text
 }
 
-// cursorsLost reports whether there may have been more cursors than were found.
-func (s *salvaged) cursorsLost() bool { return s.cursors == 0 || s.bad > 0 }
+// cursorsLost reports whether there may have been more cursors than were found. A row that is damaged need not
+// look like a cursor any more, so that only a process that knew all of them can tell.
+func (s *salvaged) cursorsLost() bool { return !s.all }
 
 // finish makes a log of the rows that were found.
 func (s *salvager) finish() error {
@@ -65,7 +66,7 @@ func (s *salvager) fromMemory() error {
 	if err := s.db.exec("DELETE FROM cursors"); err != nil {
 		return err
 	}
-	s.cursors, s.bad = len(s.known.cursors), 0
+	s.cursors, s.all = len(s.known.cursors), true
 	for name, c := range s.known.cursors {
 		s.newest = max(s.newest, c.pos)
 		if _, err := s.cursor.exec(name, int64(c.pos), c.seen.UnixMilli(), c.id, c.sum(name)); err != nil {
