@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/filelessd/filelessd/internal/listen"
+	"github.com/filelessd/filelessd/internal/smallfile"
 )
 
 // Reload is when a running daemon reads its configuration again by itself.
@@ -164,8 +165,8 @@ func (o *origin) addFiles(found map[string][sha256.Size]byte, p path, v reflect.
 }
 
 func (o *origin) addFile(found map[string][sha256.Size]byte, p path, name string) {
-	text, err := readRegular(name)
-	if errors.Is(err, errNotRegular) || errors.Is(err, errLarge) {
+	text, err := smallfile.ReadRegular(name)
+	if errors.Is(err, smallfile.ErrNotRegular) || errors.Is(err, smallfile.ErrLarge) {
 		o.errorf(p, o.place(p), "%s", o.redact(p, name+": "+err.Error()))
 	}
 	found[name] = sha256.Sum256(text)

@@ -3,11 +3,12 @@ package config
 import (
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"regexp"
 	"strings"
+
+	"github.com/filelessd/filelessd/internal/smallfile"
 )
 
 // expansion is a scalar in which something was filled in.
@@ -89,45 +90,11 @@ func readSecret(name string) (string, error) {
 	if !filepath.IsAbs(name) {
 		return "", errors.New("want an absolute path")
 	}
-	data, err := readRegular(name)
+	data, err := smallfile.ReadRegular(name)
 	if err != nil {
 		return "", cause(err)
 	}
 	return strings.TrimRight(string(data), "\r\n"), nil
-}
-
-var (
-	errNotRegular = errors.New("not a regular file")
-	errLarge      = errors.New("larger than 1 MiB")
-)
-
-// readRegular reads a file that is one, which opening a pipe would wait for, and a device never ends.
-func readRegular(name string) ([]byte, error) {
-	info, err := os.Stat(name)
-	if err != nil {
-		return nil, err
-	}
-	if !info.Mode().IsRegular() {
-		return nil, errNotRegular
-	}
-	return readFile(name)
-}
-
-// readFile reads a file of at most maxSize bytes.
-func readFile(name string) ([]byte, error) {
-	f, err := os.Open(name)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	data, err := io.ReadAll(io.LimitReader(f, maxSize+1))
-	if err != nil {
-		return nil, err
-	}
-	if len(data) > maxSize {
-		return nil, errLarge
-	}
-	return data, nil
 }
 
 // cause is err without the operation and the path, which the message around it has.

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/filelessd/filelessd/internal/match"
+	"github.com/filelessd/filelessd/internal/smallfile"
 	"github.com/filelessd/filelessd/pkg/sink"
 )
 
@@ -32,7 +33,7 @@ type origin struct {
 
 // Load reads a configuration file. All that is wrong with what it says comes in one *Error.
 func Load(file string, env Env) (*Config, error) {
-	data, err := readFile(file)
+	data, err := smallfile.Read(file)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", file, cause(err))
 	}
@@ -68,7 +69,7 @@ func Parse(name string, data []byte, env Env) (*Config, error) {
 // LoadMatch reads the section match of a configuration file and nothing else, for commands that
 // need no sources, sinks or secrets.
 func LoadMatch(file string, env Env) (c match.Config, warnings []string, err error) {
-	data, err := readFile(file)
+	data, err := smallfile.Read(file)
 	if err != nil {
 		return match.Config{}, nil, fmt.Errorf("%s: %w", file, cause(err))
 	}
@@ -89,7 +90,7 @@ func LoadMatch(file string, env Env) (c match.Config, warnings []string, err err
 // LoadDataDir reads where the data directory is and nothing else, for commands that go to the daemon:
 // who calls them need not have its secrets.
 func LoadDataDir(file string, env Env) (string, error) {
-	data, err := readFile(file)
+	data, err := smallfile.Read(file)
 	if err != nil {
 		return "", fmt.Errorf("%s: %w", file, cause(err))
 	}

@@ -13,12 +13,14 @@ import (
 	"github.com/goccy/go-yaml/lexer"
 	"github.com/goccy/go-yaml/parser"
 	"github.com/goccy/go-yaml/token"
+
+	"github.com/filelessd/filelessd/internal/smallfile"
 )
 
 const (
-	maxSize   = 1 << 20 // bytes of a configuration file
-	maxTokens = 50_000  // in it: the parser takes time by their square
-	maxDepth  = 32      // of lists and mappings in each other
+	maxSize   = smallfile.Most // bytes of a configuration
+	maxTokens = 50_000         // in it: the parser takes time by their square
+	maxDepth  = 32             // of lists and mappings in each other
 )
 
 // parse reads YAML into a document. It takes one document without anchors, aliases, merge keys,

@@ -4,10 +4,13 @@ import (
 	"crypto/sha256"
 	"crypto/tls"
 	"crypto/x509"
+	"errors"
 	"fmt"
 	"os"
 	"sync"
 	"sync/atomic"
+
+	"github.com/filelessd/filelessd/internal/smallfile"
 )
 
 // Certificates are those of the listeners of a daemon, which can be renewed while they listen: a
@@ -95,9 +98,9 @@ func (t TLS) read() (_ *tls.Config, sum [sha256.Size]byte, err error) {
 		if f.name == "" {
 			continue
 		}
-		text, err := readRegular(f.name)
+		text, err := smallfile.ReadRegular(f.name)
 		if err != nil {
-			return nil, sum, fmt.Errorf("tls.%s: %w", f.key, err)
+			return nil, sum, fmt.Errorf("tls.%s: %w", f.key, naming(f.name, err))
 		}
 		held[f.key] = text
 		fmt.Fprintf(h, "%s %d\n%s", f.key, len(text), text)
@@ -117,14 +120,11 @@ func (t TLS) read() (_ *tls.Config, sum [sha256.Size]byte, err error) {
 	return config, [sha256.Size]byte(h.Sum(nil)), nil
 }
 
-// readRegular reads a file. It does not wait for whoever may write into a pipe.
-func readRegular(name string) ([]byte, error) {
-	info, err := os.Stat(name)
-	if err == nil && !info.Mode().IsRegular() {
-		err = fmt.Errorf("%s: not a regular file", name)
+// naming adds the file to an error that does not name it.
+func naming(file string, err error) error {
+	var named *os.PathError
+	if errors.As(err, &named) {
+		return err
 	}
-	if err != nil {
-		return nil, err
-	}
-	return os.ReadFile(name)
+	return fmt.Errorf("%s: %w", file, err)
 }
